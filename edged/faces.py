@@ -1,0 +1,88 @@
+"""The values that stages hand to one another: detections, faces, pictures' regions.
+
+Holds arrays in memory only: no I/O, no repr of numbers (a repr ends up in logs).
+Knows nothing of models, sockets or configuration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+"""BGR picture, (h, w, 3) uint8, C-contiguous unless said otherwise."""
+
+Points = NDArray[np.float32]
+"""Points in picture coordinates, (..., 2) float32, x then y, pixel centres at integers."""
+
+Boxes = NDArray[np.float32]
+"""Boxes in picture coordinates, (n, 4) float32: x1, y1, x2, y2."""
+
+Embedding = NDArray[np.float32]
+"""Identity vector, (d,) float32, L2 norm 1."""
+
+Floats = NDArray[np.float32]
+"""Any float32 array; its docstring says the shape."""
+
+Tensor = NDArray[Any]
+"""An array that goes into or comes out of a session."""
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Detections:
+    """What one detector found in one picture.
+
+    Attributes:
+        boxes: (n, 4) float32 px.
+        scores: (n,) float32, 0..1.
+        landmarks: (n, 5, 2) float32 px: left eye, right eye, nose, left and right
+            mouth corner, left and right as seen on an upright face in the picture.
+        family: name of the detector family ("scrfd", "yunet", "haar").
+    """
+
+    boxes: Boxes
+    scores: Floats
+    landmarks: Points
+    family: str
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def above(self, score: float) -> Detections:
+        """Those with at least this score."""
+        keep = self.scores >= score
+        return Detections(self.boxes[keep], self.scores[keep], self.landmarks[keep], self.family)
+
+    @staticmethod
+    def none(family: str) -> Detections:
+        """An empty answer."""
+        return Detections(
+            np.zeros((0, 4), np.float32),
+            np.zeros((0,), np.float32),
+            np.zeros((0, 5, 2), np.float32),
+            family,
+        )
+
+
+@dataclass(repr=False, eq=False)
+class Face:
+    """One face of one frame, after the union over detectors.
+
+    Attributes:
+        box: (4,) float32 px, the union's box.
+        score: best score of its detections.
+        landmarks: (5, 2) float32 px, of the best detection.
+        families: which detector families saw it.
+        track_id: number of its track in this camera's stream, 0 for a shot.
+        embedding: guard recogniser's vector, filled in where it is needed.
+    """
+
+    box: Floats
+    score: float
+    landmarks: Points
+    families: frozenset[str]
+    track_id: int = 0
+    embedding: Embedding | None = field(default=None)

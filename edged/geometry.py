@@ -1,0 +1,199 @@
+"""Plane geometry of faces: templates, similarity transforms, boxes, quarter turns.
+
+Pure numpy on small arrays; knows no pictures, no models.  Coordinates are pixels, x
+to the right, y down, pixel centres at integers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edged.faces import Boxes, Floats, Points
+
+Matrix = NDArray[np.float64]
+"""(2, 3) float64 affine matrix: maps (x, y, 1) of a source to a destination."""
+
+# Five landmarks on a 112 px crop: the alignment that ArcFace recognisers are trained
+# on (insightface, `face_align.arcface_dst`).
+_ARCFACE_112 = np.array(
+    [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+    ],
+    np.float32,
+)
+
+# Five landmarks on a crop of side 1: the FFHQ alignment used by face restorers
+# (`ffhq_512` in FaceFusion's warp templates, divided by 512 there).
+_FFHQ_UNIT = np.array(
+    [
+        [0.37691676, 0.46864664],
+        [0.62285697, 0.46912813],
+        [0.50123859, 0.61331904],
+        [0.39308822, 0.72541100],
+        [0.61150205, 0.72490465],
+    ],
+    np.float32,
+)
+
+TEMPLATES = ("arcface_112", "arcface_128", "ffhq_512")
+
+
+def template(name: str, size_px: int) -> Points:
+    """Landmark positions on a square crop.
+
+    Args:
+        name: "arcface_112", "arcface_128" (the same face on a wider crop, 8/128 of it
+            added left of the 112 layout: insightface's rule for sizes that 128
+            divides) or "ffhq_512".
+        size_px: side of the crop.
+
+    Returns:
+        (5, 2) float32 px.
+    """
+    if name == "arcface_112":
+        return (_ARCFACE_112 * np.float32(size_px / 112)).astype(np.float32)
+    if name == "arcface_128":
+        points = _ARCFACE_112 * np.float32(size_px / 128)
+        points[:, 0] += np.float32(8 * size_px / 128)
+        return points
+    if name == "ffhq_512":
+        return (_FFHQ_UNIT * np.float32(size_px)).astype(np.float32)
+    msg = f"unknown template {name!r}; known: {', '.join(TEMPLATES)}"
+    raise ValueError(msg)
+
+
+def similarity(source: Points, destination: Points) -> Matrix | None:
+    """Least-squares similarity (rotation, uniform scale, shift) between point sets.
+
+    In the plane the solution of Umeyama (1991) without reflection is linear in
+    (s cos a, s sin a) and has this closed form.
+
+    Args:
+        source: (n, 2) px.
+        destination: (n, 2) px.
+
+    Returns:
+        (2, 3) matrix, or None when the source points coincide or are not finite.
+    """
+    src = source.astype(np.float64)
+    dst = destination.astype(np.float64)
+    mean_s = src.mean(axis=0)
+    mean_d = dst.mean(axis=0)
+    s = src - mean_s  # (n, 2)
+    d = dst - mean_d  # (n, 2)
+    power = float((s * s).sum())
+    if not np.isfinite(power) or power < 1e-9:
+        return None
+    a = float((s * d).sum()) / power
+    b = float((s[:, 0] * d[:, 1] - s[:, 1] * d[:, 0]).sum()) / power
+    if a * a + b * b < 1e-12:
+        return None
+    shift = mean_d - np.array([a * mean_s[0] - b * mean_s[1], b * mean_s[0] + a * mean_s[1]])
+    return np.array([[a, -b, shift[0]], [b, a, shift[1]]])
+
+
+def invert(matrix: Matrix) -> Matrix:
+    """The inverse of an affine matrix, (2, 3)."""
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.hstack([linear, -(linear @ matrix[:, 2:])])
+
+
+def apply(matrix: Matrix, points: Points) -> Points:
+    """Points through an affine matrix: (..., 2) -> (..., 2) float32."""
+    moved = points.astype(np.float64) @ matrix[:, :2].T + matrix[:, 2]
+    return moved.astype(np.float32)
+
+
+def scale_of(matrix: Matrix) -> float:
+    """Uniform scale of a similarity matrix (crop px per frame px)."""
+    return float(np.hypot(matrix[0, 0], matrix[1, 0]))
+
+
+def iou(one: Boxes, many: Boxes) -> Floats:
+    """Intersection over union of each pair: (n, 4), (m, 4) -> (n, m) float32."""
+    top_left = np.maximum(one[:, None, :2], many[None, :, :2])
+    bottom_right = np.minimum(one[:, None, 2:], many[None, :, 2:])
+    overlap = np.prod(np.clip(bottom_right - top_left, 0, None), axis=2)
+    area_one = np.prod(np.clip(one[:, 2:] - one[:, :2], 0, None), axis=1)
+    area_many = np.prod(np.clip(many[:, 2:] - many[:, :2], 0, None), axis=1)
+    total = area_one[:, None] + area_many[None] - overlap
+    return np.asarray(overlap / np.maximum(total, 1e-9), np.float32)
+
+
+def nms(boxes: Boxes, scores: Floats, threshold: float) -> NDArray[np.intp]:
+    """Greedy non-maximum suppression with insightface's rule.
+
+    Areas count both border pixels (`+ 1`), a box survives while IoU <= threshold, ties
+    keep input order.
+
+    Args:
+        boxes: (n, 4).
+        scores: (n,).
+        threshold: IoU above which the weaker box goes.
+
+    Returns:
+        Indices of the survivors, best first.
+    """
+    order = np.argsort(-scores, kind="stable")
+    x1, y1, x2, y2 = boxes.T
+    areas = (x2 - x1 + 1) * (y2 - y1 + 1)
+    keep: list[int] = []
+    while order.size:
+        best = int(order[0])
+        keep.append(best)
+        rest = order[1:]
+        width = np.minimum(x2[best], x2[rest]) - np.maximum(x1[best], x1[rest]) + 1
+        height = np.minimum(y2[best], y2[rest]) - np.maximum(y1[best], y1[rest]) + 1
+        overlap = np.maximum(0, width) * np.maximum(0, height)
+        order = rest[overlap / (areas[best] + areas[rest] - overlap) <= threshold]
+    return np.array(keep, np.intp)
+
+
+def unturn(points: Points, quarter_turns: int, width: int, height: int) -> Points:
+    """Points found on `np.rot90(picture, k)`, moved back onto the picture.
+
+    Args:
+        points: (..., 2) px on the turned picture.
+        quarter_turns: k, counter-clockwise.
+        width: of the picture before turning, px.
+        height: likewise.
+
+    Returns:
+        (..., 2) float32 px on the picture.
+    """
+    x, y = points[..., 0], points[..., 1]
+    k = quarter_turns % 4
+    if k == 1:
+        return np.stack([width - 1 - y, x], axis=-1)
+    if k == 2:
+        return np.stack([width - 1 - x, height - 1 - y], axis=-1)
+    if k == 3:
+        return np.stack([y, height - 1 - x], axis=-1)
+    return points
+
+
+def unturn_boxes(boxes: Boxes, quarter_turns: int, width: int, height: int) -> Boxes:
+    """The same for (n, 4) boxes; corners are put in order again."""
+    corners = unturn(boxes.reshape(-1, 2, 2), quarter_turns, width, height)
+    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+
+
+def grow(box: Floats, factor: float) -> Floats:
+    """A box scaled about its centre: (4,) -> (4,) float32."""
+    centre = (box[:2] + box[2:]) / 2
+    half = (box[2:] - box[:2]) / 2 * factor
+    return np.concatenate([centre - half, centre + half]).astype(np.float32)
+
+
+def clip(box: Floats, width: int, height: int) -> tuple[int, int, int, int]:
+    """Whole-pixel box inside a picture: x1, y1, x2, y2, ends exclusive, maybe empty."""
+    x1, y1 = np.floor(box[:2]).astype(int)
+    x2, y2 = np.ceil(box[2:]).astype(int)
+    x1, x2 = max(0, min(int(x1), width)), max(0, min(int(x2), width))
+    y1, y2 = max(0, min(int(y1), height)), max(0, min(int(y2), height))
+    return x1, y1, max(x1, x2), max(y1, y2)

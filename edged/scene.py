@@ -1,0 +1,66 @@
+"""What a camera's frames are turned into: scenes and the settings that travel with them.
+
+These frozen structs are both a part of the configuration file and the values that
+the pipeline takes, so that there is one definition of each.  Knows no files.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Mode = Literal["disguise", "portrait"]
+
+
+class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One scene, the table `[scenes.NAME]`.
+
+    Attributes:
+        mode: "disguise" (every face becomes a character) or "portrait" (the visitors
+            become the people of a template picture).
+        identities: names of identities, used in turn over the faces (disguise).
+        template: path of the template picture, or "builtin:NAME" (portrait).
+        slots: how many people the template takes at most; 0 means all that it has.
+        min_face_px: smaller faces are filled (disguise) or not used (portrait).
+        restore: run the restorer on swapped faces.
+        restore_strength: blend of the restorer's output, 0..1.
+        allow_empty: let a frame without any face leave.
+        fill_bgr: colour of a filled face.
+        jpeg_quality: of the outgoing picture, 50..100.
+        publish_every_s: let one stream frame in so many seconds through to the
+            outbox; 0 means never.
+    """
+
+    mode: Mode
+    identities: tuple[str, ...] = ()
+    template: str = ""
+    slots: int = 0
+    min_face_px: int = 24
+    restore: bool = True
+    restore_strength: float = 0.8
+    allow_empty: bool = False
+    fill_bgr: tuple[int, int, int] = (96, 96, 96)
+    jpeg_quality: int = 90
+    publish_every_s: float = 0.0
+
+
+class GuardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How hard the guard looks, the table `[guard]`.
+
+    Attributes:
+        sizes_px: long side of the picture at which detectors search a shot.
+        stream_sizes_px: the same for stream frames between full looks.
+        rotations_deg: turns in which a shot is searched.
+        full_look_every_n: a stream frame gets all families and sizes every so many
+            frames, and whenever the faces change.
+        hold_ms: how long a lost track stays filled.
+        det_thresh: score from which a detection counts.
+    """
+
+    sizes_px: tuple[int, ...] = (640, 256, 128)
+    stream_sizes_px: tuple[int, ...] = (640,)
+    rotations_deg: tuple[int, ...] = (0, 90, 180, 270)
+    full_look_every_n: int = 8
+    hold_ms: int = 700
+    det_thresh: float = 0.5
