@@ -1,0 +1,90 @@
+"""Calibrated bounds of the guard, one TOML file in `calibration/`, read and checked.
+
+Knows the file's form; knows no models.  A pair of models without bounds here has no
+guard, and then nothing leaves (design: no calibration, refuse).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from edged.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover - the floor's interpreter
+    import tomli as tomllib
+
+
+class RecogniserBound(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """From which cosine on two faces count as one person, `[recognisers.ID]`.
+
+    Attributes:
+        identity_max: largest cosine between an output face and any input face.
+        measured_on: which pairs, and the error rates at the bound.
+    """
+
+    identity_max: float
+    measured_on: str
+
+
+class SwapperBound(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How much an accepted swap may resemble its input, `[swappers.ID]`.
+
+    Attributes:
+        coarse_max: largest |correlation| of the low-passed core.
+        untouched_max: largest share of parts that are the input's pixels.
+        measured_on: which swaps, and what the nearest attack measured.
+    """
+
+    coarse_max: float
+    untouched_max: float
+    measured_on: str
+
+
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole file."""
+
+    recognisers: dict[str, RecogniserBound] = {}
+    swappers: dict[str, SwapperBound] = {}
+
+    def bounds(self, recogniser: str, swapper: str) -> Bounds | None:
+        """Bounds of a pair of models, or None where either was never measured."""
+        r, s = self.recognisers.get(recogniser), self.swappers.get(swapper)
+        if r is None or s is None:
+            return None
+        return Bounds(r.identity_max, s.coarse_max, s.untouched_max)
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """What the guard compares with; see :class:`RecogniserBound`, :class:`SwapperBound`."""
+
+    identity_max: float
+    coarse_max: float
+    untouched_max: float
+
+
+def load(*paths: Path) -> Calibration:
+    """Read and merge calibration files; later files win entry by entry.
+
+    Raises:
+        ConfigError: a file is no TOML or not of this form.
+    """
+    merged = Calibration()
+    for path in paths:
+        if not path.is_file():
+            continue
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+            read = msgspec.convert(table, Calibration)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+            msg = f"{path}: {error}; correct it or run: edged calibrate guard"
+            raise ConfigError(msg) from error
+        merged = Calibration(
+            recognisers={**merged.recognisers, **read.recognisers},
+            swappers={**merged.swappers, **read.swappers},
+        )
+    return merged

@@ -1,0 +1,153 @@
+"""Who plays: the characters of a disguise and the templates of portraits, made at start.
+
+An identity's photo is read once; what stays in memory is its latent vector.  A template's
+faces are found once, by the same search that frames get.  Knows stages; knows no
+configuration file and no sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edged.errors import ConfigError
+from edged.faces import Embedding, Face, Floats, Image, Points
+from edged.geometry import Matrix
+from edged.stages.align import crops, matrices
+from edged.stages.embed import SIZE_PX, Embedder, normalise
+from edged.stages.swap import Swapper
+
+Search = Callable[[Image], list[Face]]
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Character:
+    """A configured identity.
+
+    Attributes:
+        name: as in the configuration.
+        latent: (512,) float32, the swapper's source vector.
+    """
+
+    name: str
+    latent: Embedding
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class TemplateSlot:
+    """One face of a template picture.
+
+    Attributes:
+        box: (4,) float32 px.
+        to_swap: template -> swapper's crop.
+        target: (S, S, 3) uint8, that crop.
+        to_guard: template -> recogniser's crop.
+        landmarks: (5, 2) float32 px.
+    """
+
+    box: Floats
+    to_swap: Matrix
+    target: Image
+    to_guard: Matrix
+    landmarks: Points
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Template:
+    """A template picture and its slots, left to right.
+
+    Attributes:
+        image: (h, w, 3) uint8 BGR, never written to.
+        slots: those that visitors may take.
+        boxes: (k, 4) float32 px, every face that the picture shows.
+    """
+
+    image: Image
+    slots: tuple[TemplateSlot, ...]
+    boxes: Floats
+
+
+def make_character(
+    name: str,
+    photos: Sequence[Image],
+    search: Search,
+    embedder: Embedder,
+    swapper: Swapper,
+    landmarks: Sequence[Points | None] = (),
+) -> Character:
+    """A character from one photo or several of one person.
+
+    Vectors of several photos are averaged as unit vectors and made unit again.
+
+    Args:
+        name: for messages and results.
+        photos: (h, w, 3) uint8 BGR each; the largest face of each counts.
+        search: face search.
+        embedder: the recogniser that the swapper takes.
+        swapper: makes the latent.
+        landmarks: known landmarks of a photo (of a drawn character), else None.
+
+    Raises:
+        ConfigError: a photo shows no usable face.
+    """
+    vectors = []
+    known = [*landmarks, *[None] * (len(photos) - len(landmarks))]
+    for number, (photo, given) in enumerate(zip(photos, known, strict=True), 1):
+        points = given
+        if points is None:
+            found = search(photo)
+            points = found[0].landmarks if found else None
+        matrix = matrices([points], "arcface_112", SIZE_PX)[0] if points is not None else None
+        if matrix is None:
+            msg = (
+                f"identities.{name}: no face was found in photo {number}; "
+                "use a sharp frontal photo with one person"
+            )
+            raise ConfigError(msg)
+        vectors.append(embedder(crops(photo, [matrix], SIZE_PX))[0])
+    mean = normalise(np.mean(np.stack(vectors), axis=0))
+    return Character(name, swapper.latent(mean))
+
+
+def make_template(
+    name: str,
+    image: Image,
+    search: Search,
+    swapper: Swapper,
+    slots: int = 0,
+    landmarks: Sequence[tuple[Floats, Points]] = (),
+) -> Template:
+    """A template with its slots.
+
+    Args:
+        name: of the scene, for messages.
+        image: (h, w, 3) uint8 BGR.
+        search: face search, used when no landmarks are known.
+        swapper: says how target crops are cut.
+        slots: how many faces visitors may take, the largest first; 0 means all.
+        landmarks: known (box, landmarks) of a drawn template's slots.
+
+    Raises:
+        ConfigError: the picture shows no usable face, or fewer than `slots`.
+    """
+    found = search(image)
+    places = list(landmarks) or [(f.box, f.landmarks) for f in found]
+    ready: list[TemplateSlot] = []
+    for box, points in places:
+        to_swap = matrices([points], swapper.template_name, swapper.size_px)[0]
+        to_guard = matrices([points], "arcface_112", SIZE_PX)[0]
+        if to_swap is None or to_guard is None:
+            continue
+        target = crops(image, [to_swap], swapper.size_px)[0]
+        ready.append(TemplateSlot(box, to_swap, target, to_guard, points))
+    if len(ready) < max(1, slots):
+        msg = (
+            f"scenes.{name}: the template picture shows {len(ready)} usable faces, "
+            f"{max(1, slots)} are needed; use a picture with clear frontal faces"
+        )
+        raise ConfigError(msg)
+    ready = ready[:slots] if slots else ready
+    boxes = np.stack([f.box for f in found] + [box for box, _ in places])
+    return Template(image, tuple(sorted(ready, key=lambda s: float(s.box[0]))), boxes)

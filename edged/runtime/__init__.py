@@ -1,0 +1,1 @@
+"""What runs a network: the session protocol and its runtimes."""

@@ -1,0 +1,71 @@
+"""Identity vectors: the ArcFace recogniser contract.
+
+Input [n, 3, 112, 112] RGB (x - 127.5) / 127.5, output [n, d], not normalised.
+Knows arrays only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edged.errors import EngineError
+from edged.faces import Floats, Image
+from edged.runtime.session import Session
+from edged.stages.tensor import crops_to_tensor
+
+SIZE_PX = 112
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """One recogniser.
+
+    Attributes:
+        session: entered session of the model.
+    """
+
+    session: Session
+
+    def raw(self, crops: Image) -> Floats:
+        """(n, 112, 112, 3) uint8 BGR aligned crops -> (n, d) float32 as the network gives."""
+        if not len(crops):
+            return np.zeros((0, self.width), np.float32)
+        blob = crops_to_tensor(crops, 127.5, 1 / 127.5)
+        spec = self.session.inputs[0]
+        if spec.shape[0] == 1 and len(crops) > 1:
+            parts = [self.session.run({spec.name: blob[i : i + 1]})[0] for i in range(len(crops))]
+            out = np.concatenate([np.array(p) for p in parts])
+        else:
+            out = np.array(self.session.run({spec.name: blob})[0])
+        if out.shape != (len(crops), out.shape[-1]) or not np.isfinite(out).all():
+            msg = f"model {self.session.model_id} gave no finite vector for each face"
+            raise EngineError(msg)
+        return out.astype(np.float32, copy=False)
+
+    def __call__(self, crops: Image) -> Floats:
+        """The same, each row with L2 norm 1.
+
+        Raises:
+            EngineError: not finite, or a zero vector.
+        """
+        return normalise(self.raw(crops))
+
+    @property
+    def width(self) -> int:
+        """Length of a vector."""
+        return int(self.session.outputs[0].shape[-1] or 512)
+
+
+def normalise(vectors: Floats) -> Floats:
+    """Rows to L2 norm 1.
+
+    Raises:
+        EngineError: a row is zero, so that it has no direction.
+    """
+    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    if (norms < 1e-9).any():
+        msg = "the recogniser gave a zero vector"
+        raise EngineError(msg)
+    return np.asarray(vectors / norms, np.float32)
