@@ -1,0 +1,1 @@
+"""The guard, consent, isolation, and the only way out of the engine."""

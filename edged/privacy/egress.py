@@ -1,0 +1,71 @@
+"""The only way out: a picture that the guard passed becomes bytes or a view image.
+
+`seal` and `show` take nothing but :class:`edged.privacy.guard.Passed`, and only this
+module makes the transport's `OutgoingPicture` and `GuardedImage` (a test holds that).
+Knows JPEG; knows no sockets and no outbox.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from edged.errors import EngineError
+from edged.faces import Image
+from edged.privacy.guard import Passed
+from edged.transport.view import GuardedImage
+from edged.transport.wire import OutgoingPicture
+
+SOI = b"\xff\xd8"
+COMMENT = b"\xff\xfe"
+COMMENT_PREFIX = b"edged:"
+"""Begins the COM segment that carries a result's id inside its JPEG."""
+
+
+def seal(passed: Passed, *, result_id: str, quality: int) -> OutgoingPicture:
+    """Encode a passed picture, with its id in a COM segment.
+
+    The picture is encoded from pixels alone, so no metadata of the camera's file is in it.
+
+    Args:
+        passed: from the guard.
+        result_id: UUID of the result.
+        quality: JPEG quality, 50 to 100.
+
+    Raises:
+        EngineError: the encoder failed.
+    """
+    done, data = cv2.imencode(".jpg", passed.image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        msg = "the JPEG encoder failed"
+        raise EngineError(msg)
+    jpeg = with_comment(data.tobytes(), COMMENT_PREFIX + result_id.encode("ascii"))
+    height, width = passed.image.shape[:2]
+    return OutgoingPicture(jpeg, width, height)
+
+
+def reopen(jpeg: bytes) -> OutgoingPicture:
+    """A picture that was sealed before and comes back from the outbox, to answer again."""
+    return OutgoingPicture(jpeg, 0, 0)
+
+
+def with_comment(jpeg: bytes, text: bytes) -> bytes:
+    """A JPEG with a COM segment behind its first application segment.
+
+    Raises:
+        EngineError: the bytes do not begin as a JPEG does.
+    """
+    if jpeg[:2] != SOI or len(jpeg) < 6:
+        msg = "the JPEG encoder gave no JPEG"
+        raise EngineError(msg)
+    at = 2
+    if jpeg[2:4] == b"\xff\xe0":  # JFIF must come first
+        at = 4 + int.from_bytes(jpeg[4:6], "big")
+    segment = COMMENT + (len(text) + 2).to_bytes(2, "big") + text
+    return jpeg[:at] + segment + jpeg[at:]
+
+
+def show(passed: Passed) -> GuardedImage:
+    """A passed picture for view.sock; the memory is not to be written any more."""
+    pixels: Image = np.ascontiguousarray(passed.image).view()
+    return GuardedImage(pixels)

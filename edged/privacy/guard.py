@@ -1,0 +1,316 @@
+"""The guard: no picture leaves the engine that has not passed here.
+
+Disguise: after composition every input face must differ from its input in pixels and
+in identity, and must be seen again where it was; what fails is filled with a solid
+colour and everything is checked again; a second failure refuses the picture.
+Portrait: only template pixels and network output, every face in a slot, nobody's
+likeness but that of the visitors who consented.
+
+The guard is handed its eyes (a search over detector families) and its recogniser as
+callables: it knows policy, not models.  It raises nothing for a bad picture; an
+exception inside it is the caller's `guard-error`, never a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import cv2
+import numpy as np
+
+from edged.calibration import Bounds
+from edged.faces import Embedding, Face, Floats, Image, Points
+from edged.geometry import Matrix, clip, grow, iou
+from edged.privacy.pixels import coarse_correlation, untouched_share
+from edged.verdicts import Reason
+
+Search = Callable[[Image], list[Face]]
+"""Every face that the detector families see in a picture, at the frame's effort."""
+
+Align = Callable[[Image, Matrix], Image]
+"""(picture, picture -> crop matrix) -> (112, 112, 3) uint8 BGR."""
+
+AlignmentOf = Callable[[Points], Matrix | None]
+"""Five landmarks -> matrix onto the recogniser's crop."""
+
+Recognise = Callable[[Image], Floats]
+"""(n, 112, 112, 3) uint8 BGR -> (n, d) float32 unit vectors."""
+
+FILL_MARGIN = 1.25
+"""A filled box is so much larger than the detector's, which is tight at hair and chin."""
+
+Rect = tuple[int, int, int, int]
+
+
+@dataclass(repr=False, eq=False)
+class Region:
+    """One input face and what became of it.
+
+    Attributes:
+        face: as found in the input.
+        to_crop: input -> recogniser's crop; None when its landmarks are degenerate.
+        before: the crop of the input; None likewise.
+        action: "swapped" or "filled".
+        identity: name of its character, for the result.
+        rect: what was filled.
+        refilled: filled by the guard, after a failed check.
+    """
+
+    face: Face
+    to_crop: Matrix | None = None
+    before: Image | None = None
+    action: str = "filled"
+    identity: str = ""
+    rect: Rect = (0, 0, 0, 0)
+    refilled: bool = False
+
+
+@dataclass(repr=False, eq=False)
+class Slot:
+    """One used place of a template.
+
+    Attributes:
+        box: (4,) float32 px in the template.
+        to_crop: template -> recogniser's crop.
+        rect: what was pasted, all pastes together.
+        visitor: embedding of the visitor who was put there.
+    """
+
+    box: Floats
+    to_crop: Matrix
+    rect: Rect
+    visitor: Embedding
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Passed:
+    """A picture that may leave.  Only this module makes one (a test holds that)."""
+
+    image: Image
+    refilled: int = 0
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A picture that stays in, and why."""
+
+    reason: Reason
+
+
+Ruling = Passed | Refused
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Guard:
+    """The checks, with the bounds of one recogniser and one swapper.
+
+    Attributes:
+        align: cuts the recogniser's crop.
+        alignment_of: landmarks to matrix.
+        recognise: the guard's own recogniser.
+        bounds: calibrated; None refuses everything.
+    """
+
+    align: Align
+    alignment_of: AlignmentOf
+    recognise: Recognise
+    bounds: Bounds | None
+
+    # -- disguise ---------------------------------------------------------------------
+
+    def disguise(
+        self,
+        out: Image,
+        regions: Sequence[Region],
+        search: Search,
+        fill_bgr: tuple[int, int, int],
+    ) -> Ruling:
+        """Check a composed picture, fill what fails, check again.
+
+        Args:
+            out: the composed picture, (h, w, 3) uint8 BGR; written to where it fills.
+            regions: every face of the input, swapped or filled.
+            search: the second look.
+            fill_bgr: colour of a fill.
+        """
+        if self.bounds is None:
+            return Refused(Reason.NOT_CALIBRATED)
+        known = _stack([r.face.embedding for r in regions if r.face.embedding is not None])
+        refilled = 0
+        for _ in range(2):
+            failed, strangers, reason = self._failures(out, regions, known, search(out), fill_bgr)
+            if not failed and not strangers:
+                return Passed(out, refilled)
+            if refilled:
+                return Refused(reason)
+            for region in failed:
+                fill_region(out, region, fill_bgr)
+                region.refilled = True
+                refilled += 1
+            for box in strangers:
+                paint(out, box, fill_bgr)
+                refilled += 1
+        return Refused(reason)
+
+    def _failures(
+        self,
+        out: Image,
+        regions: Sequence[Region],
+        known: Floats,
+        seen: list[Face],
+        fill_bgr: tuple[int, int, int],
+    ) -> tuple[list[Region], list[Floats], Reason]:
+        """Regions that fail, boxes of faces that no region explains, and the last reason."""
+        bounds = _need(self.bounds)
+        failed: list[Region] = []
+        reason = Reason.OK
+        swapped = [r for r in regions if r.action == "swapped"]
+        owners = [_owner(face, regions) for face in seen]
+        crops: list[Image] = []
+        about: list[Region] = []
+        for region in swapped:
+            after = self.align(out, _need(region.to_crop))
+            before = _need(region.before)
+            if (
+                coarse_correlation(before, after) > bounds.coarse_max
+                or untouched_share(before, after) > bounds.untouched_max
+            ):
+                failed.append(region)
+                reason = Reason.FACE_UNCHANGED
+            elif not any(owner is region for owner in owners):
+                failed.append(region)  # a swapped face is a face: unseen means unchecked
+                reason = Reason.FACE_UNEXPECTED
+            else:
+                crops.append(after)
+                about.append(region)
+        strangers: list[Floats] = []
+        for face, owner in zip(seen, owners, strict=True):
+            if owner is None:
+                strangers.append(face.box)
+                reason = Reason.FACE_UNEXPECTED
+                continue
+            matrix = self.alignment_of(face.landmarks)
+            if owner.action == "swapped" and owner not in failed and matrix is not None:
+                crops.append(self.align(out, matrix))
+                about.append(owner)
+        for region, cosine in zip(about, self._nearest(crops, known), strict=True):
+            if cosine > bounds.identity_max and region not in failed:
+                failed.append(region)
+                reason = Reason.FACE_RECOGNISABLE
+        for region in regions:
+            if region.action == "filled" and not _is_solid(out, region.rect, fill_bgr):
+                failed.append(region)
+                reason = Reason.FACE_UNCHANGED
+        return failed, strangers, reason
+
+    def _nearest(self, crops: list[Image], known: Floats) -> list[float]:
+        """Largest cosine of each crop, and of its mirror image, with any known face."""
+        if not crops or not len(known):
+            return [-1.0] * len(crops)
+        both = np.stack(crops + [np.asarray(cv2.flip(c, 1), np.uint8) for c in crops])
+        cosines = (self.recognise(both) @ known.T).max(axis=1)
+        if not np.isfinite(cosines).all():
+            return [1.0] * len(crops)
+        half = len(crops)
+        return [float(c) for c in np.maximum(cosines[:half], cosines[half:])]
+
+    # -- portrait ---------------------------------------------------------------------
+
+    def portrait(
+        self,
+        out: Image,
+        template: Image,
+        slots: Sequence[Slot],
+        template_boxes: Floats,
+        bystanders: Sequence[Embedding],
+        search: Search,
+    ) -> Ruling:
+        """Check a portrait.
+
+        Args:
+            out: the composed picture.
+            template: the template picture, same shape.
+            slots: the places that were used.
+            template_boxes: (k, 4) px, every face that the template itself shows.
+            bystanders: embeddings of faces in the camera frame without consent.
+            search: the second look.
+        """
+        if self.bounds is None:
+            return Refused(Reason.NOT_CALIBRATED)
+        if not _same_outside(out, template, [s.rect for s in slots]):
+            return Refused(Reason.GUARD_ERROR)
+        for face in search(out):
+            if not _explained(face.box, template_boxes):
+                return Refused(Reason.FACE_UNEXPECTED)
+        if bystanders and slots:
+            vectors = self.recognise(np.stack([self.align(out, s.to_crop) for s in slots]))
+            others = vectors @ _stack(bystanders).T  # (slots, bystanders)
+            own = np.array([v @ s.visitor for v, s in zip(vectors, slots, strict=True)])
+            near = others.max(axis=1)
+            if not np.isfinite(near).all() or not np.isfinite(own).all():
+                return Refused(Reason.GUARD_ERROR)
+            if ((near > self.bounds.identity_max) & (near > own)).any():
+                return Refused(Reason.FACE_RECOGNISABLE)
+        return Passed(out)
+
+
+def fill_region(out: Image, region: Region, fill_bgr: tuple[int, int, int]) -> None:
+    """Fill a region's face with a solid colour, in place."""
+    region.action = "filled"
+    region.identity = ""
+    region.rect = paint(out, region.face.box, fill_bgr)
+
+
+def paint(out: Image, box: Floats, fill_bgr: tuple[int, int, int]) -> Rect:
+    """Fill a face box and its margin, in place; returns the filled rectangle."""
+    x1, y1, x2, y2 = clip(grow(box, FILL_MARGIN), out.shape[1], out.shape[0])
+    out[y1:y2, x1:x2] = fill_bgr
+    return x1, y1, x2, y2
+
+
+def _owner(face: Face, regions: Sequence[Region]) -> Region | None:
+    """The region that explains an output face: the one that overlaps it most."""
+    best, most = None, 0.2
+    for region in regions:
+        area = grow(region.face.box, FILL_MARGIN) if region.action == "filled" else region.face.box
+        overlap = float(iou(face.box[None], area[None])[0, 0])
+        if overlap > most:
+            best, most = region, overlap
+    return best
+
+
+def _explained(box: Floats, template_boxes: Floats) -> bool:
+    """Whether an output face lies where the template shows one."""
+    return bool(len(template_boxes) and iou(box[None], template_boxes).max() > 0.2)
+
+
+def _is_solid(out: Image, rect: Rect, fill_bgr: tuple[int, int, int]) -> bool:
+    """Whether every pixel of a rectangle has the fill colour (an empty one has none)."""
+    x1, y1, x2, y2 = rect
+    return bool((out[y1:y2, x1:x2] == np.array(fill_bgr, np.uint8)).all())
+
+
+def _same_outside(out: Image, template: Image, rects: Sequence[Rect]) -> bool:
+    """Whether two pictures agree in every pixel outside some rectangles."""
+    if out.shape != template.shape:
+        return False
+    difference = cv2.absdiff(out, template)
+    for x1, y1, x2, y2 in rects:
+        difference[y1:y2, x1:x2] = 0
+    return not difference.any()
+
+
+def _stack(vectors: Sequence[Embedding]) -> Floats:
+    """(n, d); (0, 1) when there are none."""
+    return np.stack(vectors) if vectors else np.zeros((0, 1), np.float32)
+
+
+def _need(value: _T | None) -> _T:
+    """A value that the caller promised; its absence is a programming error."""
+    if value is None:
+        msg = "a swapped region lost its crop"
+        raise RuntimeError(msg)
+    return value
