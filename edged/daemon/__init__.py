@@ -1,0 +1,1 @@
+"""Composition roots: engine, uplink and the supervisor that starts both."""

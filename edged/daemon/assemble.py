@@ -1,0 +1,244 @@
+"""Builds the pipeline that a configuration asks for: models, guard, characters, templates.
+
+Everything is loaded and run once here, before the engine says that it is ready, so that
+no visitor waits for a first inference and no model turns out to be broken at a shot.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edged import calibration
+from edged.builtin.mask import inner_face_mask
+from edged.builtin.pack import PACK_VERSION, write_pack
+from edged.cast import Character, Template, make_character, make_template
+from edged.config import BUILTIN_PHOTO, Config
+from edged.daemon.pictures import builtin_character, builtin_poster, read_picture
+from edged.faces import Floats, Image, Points
+from edged.geometry import Matrix
+from edged.pipeline import Pipeline
+from edged.pipeline_parts import Stages
+from edged.privacy.guard import Guard
+from edged.recipe import Recipe, list_recipes
+from edged.resources import data_folder
+from edged.runtime.emap import read_emap
+from edged.runtime.onnx import OnnxSession, choose
+from edged.runtime.session import Meter, RuntimeChoice, Session
+from edged.stages.align import crops, matrices
+from edged.stages.embed import SIZE_PX, Embedder
+from edged.stages.haar_family import HaarFamily
+from edged.stages.paste import Mask, oval_mask
+from edged.stages.restore import Restorer
+from edged.stages.scrfd import Scrfd
+from edged.stages.search import Detector, Effort, search
+from edged.stages.swap import Swapper
+from edged.stages.yunet import YuNet
+from edged.store import ModelStore
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[str], None]
+"""Told what is being done, for whoever waits at the terminal."""
+
+SITE_CALIBRATION = Path("/etc/edged/calibration/guard.toml")
+"""The operator's own bounds, over those that ship."""
+
+
+@dataclass(repr=False)
+class Kit:
+    """A loaded pipeline and what `info` says of it.
+
+    Attributes:
+        recipes: of the models in use, by id.
+        choice: the runtime and why.
+        calibrated: whether the guard has bounds for these models.
+    """
+
+    pipeline: Pipeline
+    stages: Stages
+    recipes: dict[str, Recipe]
+    choice: RuntimeChoice
+    calibrated: bool
+
+
+def assemble(config: Config, stack: ExitStack, progress: Progress = lambda _: None) -> Kit:
+    """Load and warm everything.
+
+    Args:
+        config: checked.
+        stack: closes the sessions.
+        progress: told each step.
+
+    Raises:
+        ModelError, EngineError, ConfigError: with what to do.
+    """
+    recipes = list_recipes(config.models.recipes)
+    used = {model_id: recipes[model_id] for model_id in config.models.used}
+    choice = choose(config.runtime.require or None, config.runtime.prefer or None)
+    log.info("runtime: %s (%s)", choice.name, choice.reason)
+    store = ModelStore(config.models.folder, recipes)
+    if any(recipe.builtin and recipe.file for recipe in used.values()):
+        progress("making the built-in pack")
+        store.ensure_builtin(write_pack, PACK_VERSION)
+    meter = Meter()
+    sessions: dict[str, Session] = {}
+
+    def session(model_id: str) -> Session:
+        if model_id not in sessions:
+            progress(f"loading {model_id}")
+            runner = OnnxSession(
+                store.ready(model_id),
+                model_id=model_id,
+                threads=config.runtime.threads,
+                meter=meter,
+            )
+            sessions[model_id] = stack.enter_context(runner)
+        return sessions[model_id]
+
+    stages = _stages(config, used, session, store, meter)
+    progress("warming up")
+    _warm(stages, config)
+    bounds = _bounds(config)
+    if bounds is None:
+        log.error(
+            "guard: no calibrated bounds for recogniser %s with swapper %s: every picture "
+            "will be refused; run: edged calibrate guard",
+            config.models.guard_recogniser,
+            config.models.swapper,
+        )
+    guard = Guard(
+        align=_align, alignment_of=_alignment, recognise=stages.recogniser, bounds=bounds
+    )
+    progress("preparing characters and templates")
+    characters, templates = _cast(config, stages)
+    pipeline = Pipeline(stages, guard, config.guard, characters, templates)
+    return Kit(pipeline, stages, used, choice, bounds is not None)
+
+
+def _stages(
+    config: Config,
+    recipes: dict[str, Recipe],
+    session: Callable[[str], Session],
+    store: ModelStore,
+    meter: Meter,
+) -> Stages:
+    models, thresh = config.models, config.guard.det_thresh
+    detectors: list[Detector] = []
+    for model_id in models.detectors:
+        family = recipes[model_id].family
+        if family == "haar":
+            detectors.append(HaarFamily())
+        elif family == "scrfd":
+            detectors.append(Scrfd(session(model_id), thresh))
+        else:
+            detectors.append(YuNet(session(model_id), thresh))
+    contract = recipes[models.swapper].contract
+    swapper = Swapper(
+        session(models.swapper),
+        read_emap(store.ready(models.swapper), models.swapper),
+        contract.template,
+        contract.size_px,
+    )
+    inner = recipes[models.swapper].builtin
+    swap_mask = (
+        Mask.of(inner_face_mask(contract.size_px))
+        if inner
+        else oval_mask(contract.template, contract.size_px)
+    )
+    restorer, restore_mask = None, None
+    if models.restorer:
+        contract = recipes[models.restorer].contract
+        restorer = Restorer(
+            session(models.restorer), contract.size_px, contract.template, models.fidelity
+        )
+        restore_mask = oval_mask(contract.template, contract.size_px)
+    return Stages(
+        detectors=detectors,
+        embedder=Embedder(session(models.embedder)),
+        swapper=swapper,
+        swap_mask=swap_mask,
+        restorer=restorer,
+        restore_mask=restore_mask,
+        recogniser=Embedder(session(models.guard_recogniser)),
+        recogniser_id=models.guard_recogniser,
+        meter=meter,
+    )
+
+
+def _bounds(config: Config) -> calibration.Bounds | None:
+    """Shipped bounds, overridden by the operator's."""
+    shipped = data_folder("calibration") / "guard.toml"
+    own = config.models.folder.parent / "calibration" / "guard.toml"
+    table = calibration.load(shipped, SITE_CALIBRATION, own)
+    return table.bounds(config.models.guard_recogniser, config.models.swapper)
+
+
+def _warm(stages: Stages, config: Config) -> None:
+    """Run every network once on noise and look at the shapes that come out.
+
+    Raises:
+        ModelError, EngineError: a file does not do what its recipe says.
+    """
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    for side in sorted({*config.guard.sizes_px, *config.guard.stream_sizes_px}):
+        search(noise, stages.detectors, Effort((side,)))
+    face = np.ascontiguousarray(noise[:SIZE_PX, :SIZE_PX])[None]
+    vector = stages.embedder(face)[0]
+    stages.recogniser(face)
+    side = stages.swapper.size_px
+    target = np.ascontiguousarray(noise[:side, :side])[None]
+    stages.swapper(target, stages.swapper.latent(vector)[None])
+    if stages.restorer is not None:
+        side = stages.restorer.size_px
+        stages.restorer(np.asarray(cv2.resize(noise, (side, side)), np.uint8)[None], 1.0)
+
+
+def _cast(config: Config, stages: Stages) -> tuple[dict[str, Character], dict[str, Template]]:
+    """Characters of all identities, templates of all portrait scenes."""
+    guard = config.guard
+    effort = Effort(guard.sizes_px, tuple(d // 90 for d in guard.rotations_deg))
+    find = partial(search, detectors=stages.detectors, effort=effort)
+    characters = {}
+    for name, identity in config.identities.items():
+        photos: list[Image] = []
+        known: list[Points | None] = []
+        for photo in identity.photos:
+            if photo.startswith(BUILTIN_PHOTO):
+                image, points = builtin_character(photo.removeprefix(BUILTIN_PHOTO))
+                photos.append(image)
+                known.append(points)
+            else:
+                photos.append(read_picture(Path(photo), f"identities.{name}"))
+                known.append(None)
+        characters[name] = make_character(
+            name, photos, find, stages.embedder, stages.swapper, known
+        )
+    templates = {}
+    for name, scene in config.scenes.items():
+        if scene.mode != "portrait":
+            continue
+        places: list[tuple[Floats, Points]] = []
+        if scene.template.startswith(BUILTIN_PHOTO):
+            image, places = builtin_poster(scene.template.removeprefix(BUILTIN_PHOTO))
+        else:
+            image = read_picture(Path(scene.template), f"scenes.{name}")
+        templates[name] = make_template(name, image, find, stages.swapper, scene.slots, places)
+    return characters, templates
+
+
+def _align(image: Image, matrix: Matrix) -> Image:
+    return np.asarray(crops(image, [matrix], SIZE_PX)[0], np.uint8)
+
+
+def _alignment(points: Points) -> Matrix | None:
+    return matrices([points], "arcface_112", SIZE_PX)[0]
+
+

@@ -1,0 +1,172 @@
+"""The documents that the engine hands to the uplink: status, info, health, event.
+
+Knows what goes into them; knows no sockets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+
+from edged import __version__
+from edged.config import Config
+from edged.daemon.assemble import Kit
+from edged.privacy.hardening import found as hardening_found
+from edged.privacy.isolation import Isolation
+from edged.transport.clock import clock_synced, wall_ms
+from edged.transport.wire import VERSION, EventDoc, State, StatusDoc
+
+PACKAGES = ("onnxruntime", "onnxruntime-gpu", "opencv-python-headless", "numpy", "pyzmq")
+HIDES = (
+    "A disguise hides faces. It does not hide hair, clothes, badges, voices or the place."
+)
+"""Said in `info`, so that no operator promises more."""
+
+
+def stamp() -> dict[str, Any]:
+    """What every document begins with."""
+    return {"v": VERSION, "ts_ms": wall_ms(), "clock_synced": clock_synced()}
+
+
+def status(state: State, reason: str, since_ms: int, boot: str) -> bytes:
+    """The retained status document."""
+    return msgspec.json.encode(
+        StatusDoc(
+            ts_ms=wall_ms(),
+            clock_synced=clock_synced(),
+            state=state,
+            reason=reason,
+            since_ms=since_ms,
+            boot=boot,
+        )
+    )
+
+
+def event(name: str, reason: str = "", data: Mapping[str, Any] | None = None) -> bytes:
+    """One event document."""
+    return msgspec.json.encode(
+        EventDoc(
+            ts_ms=wall_ms(),
+            clock_synced=clock_synced(),
+            event=name,
+            reason=reason,
+            data=dict(data or {}),
+        )
+    )
+
+
+def info(config: Config, kit: Kit, isolation: Isolation, boot: str, session: str) -> bytes:
+    """The retained info document: what runs here, and what it promises."""
+    recipes = {
+        model_id: {
+            "kind": recipe.kind,
+            "licence": recipe.licence.name,
+            "commercial": recipe.licence.commercial,
+            "verified": recipe.verified,
+            "builtin": recipe.builtin,
+            "sha256": _file_hash(config, recipe.file),
+        }
+        for model_id, recipe in kit.recipes.items()
+    }
+    return msgspec.json.encode(
+        {
+            **stamp(),
+            "boot": boot,
+            "session": session,
+            "edged": __version__,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "packages": {name: v for name in PACKAGES if (v := _version(name))},
+            "runtime": {
+                "name": kit.choice.name,
+                "precision": kit.choice.precision,
+                "reason": kit.choice.reason,
+                "wished": kit.choice.wished,
+            },
+            "models": recipes,
+            "builtin": config.builtin,
+            "guard": {
+                "calibrated": kit.calibrated,
+                "recogniser": config.models.guard_recogniser,
+                "families": [d.family for d in kit.stages.detectors],
+                **msgspec.to_builtins(config.guard),
+            },
+            "isolation": {"mode": isolation.mode, "proof": dict(isolation.proof)},
+            "hardening": {
+                name: getattr(hardening_found(), name)
+                for name in ("core_dumps", "dumpable", "new_privileges", "swap")
+            },
+            "scenes": {name: scene.mode for name, scene in config.scenes.items()},
+            "cameras": {name: camera.scene for name, camera in config.cameras.items()},
+            "hides": HIDES,
+            "config_digest": config.digest,
+        }
+    )
+
+
+def _file_hash(config: Config, name: str) -> str:
+    """SHA-256 of a model file as it lies there, empty for OpenCV's cascades."""
+    path = config.models.folder / name
+    if not name or not path.is_file():
+        return ""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+class Machine:
+    """Figures of this process and its box."""
+
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+        self._process.cpu_percent()
+
+    def figures(self) -> dict[str, Any]:
+        """Memory, load and temperature, as far as the system tells."""
+        with self._process.oneshot():
+            rss_mb = self._process.memory_info().rss / 2**20
+            cpu_percent = self._process.cpu_percent()
+            threads = self._process.num_threads()
+        memory = psutil.virtual_memory()
+        figures = {
+            "rss_mb": round(rss_mb, 1),
+            "cpu_percent": round(cpu_percent, 1),
+            "threads": threads,
+            "memory_available_mb": round(memory.available / 2**20, 1),
+            "load_1min": round(psutil.getloadavg()[0], 2),
+        }
+        temperature = _cpu_temperature()
+        if temperature is not None:
+            figures["cpu_temp_c"] = temperature
+        return figures
+
+
+def _cpu_temperature() -> float | None:
+    readings = [
+        float(entry.current)
+        for entries in psutil.sensors_temperatures().values()
+        for entry in entries
+    ]
+    return round(max(readings), 1) if readings else None
+
+
+def now_s() -> float:
+    """Monotonic seconds; the clock of everything in here that is no timestamp."""
+    return time.monotonic()

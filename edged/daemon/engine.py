@@ -1,0 +1,360 @@
+"""The engine process: composition root of everything that holds raw frames.
+
+Ordered start: isolation, hardening, outbox, models, sockets, READY; the reverse on stop.
+The main thread then ticks: health, status, outbox limits, watchdog.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import cv2
+import msgspec
+
+from edged.config import UNDERSTOOD, Config, is_loopback, missing_files
+from edged.daemon import documents
+from edged.daemon.assemble import Kit, assemble
+from edged.daemon.flow import Flow
+from edged.daemon.flow_parts import FlowParts
+from edged.daemon.orders import Orders
+from edged.errors import ConfigError, FrameError, OperatorError
+from edged.health import Health
+from edged.privacy import hardening, isolation
+from edged.transport.clock import clock_synced, wall_ms
+from edged.transport.control import ControlServer
+from edged.transport.egress_server import EgressServer
+from edged.transport.frames import FrameServer
+from edged.transport.listeners import Subscription
+from edged.transport.mailbox import Mailbox
+from edged.transport.notify import Notifier
+from edged.transport.outbox import Outbox
+from edged.transport.view import ViewPublisher
+from edged.verdicts import Reason
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1.0
+ENFORCE_S = 15.0
+"""Between two applications of the outbox's age limits, uplink or no uplink."""
+EVENT_PAUSE_S = 1.0
+"""An event of one name and reason is published at most so often; others are counted."""
+UPLINK_GRACE_S = 20.0
+"""So long may the uplink be absent before that degrades the device."""
+MASTER_KEY_BYTES = 32
+
+
+class Engine:
+    """One engine, from start to clean stop.
+
+    Args:
+        config: checked.
+        run_dir: folder of the sockets, private.
+        progress: told each step of the start.
+    """
+
+    def __init__(
+        self, config: Config, run_dir: Path, progress: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._config = config
+        self._run_dir = run_dir
+        self._progress = progress
+        self._stack = ExitStack()
+        self._stop = threading.Event()
+        self._boot = str(uuid.uuid4())
+        self._started_s = documents.now_s()
+        self._health = Health(self._started_s, wall_ms())
+        self._machine = documents.Machine()
+        self._events_s: dict[tuple[str, str], tuple[float, int]] = {}
+        self._early_events: list[bytes] = []
+        self._egress: EgressServer | None = None
+        self._uplink_seen_s = self._started_s
+
+    # -- start and stop ---------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start everything in order.
+
+        Raises:
+            EdgedError: with what to do; whatever had started is stopped again.
+        """
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _start(self) -> None:
+        config = self._config
+        found = isolation.check()
+        isolation.require(config.isolation.mode, found)
+        log.info("isolation: %s", found.mode)
+        hardening.harden()
+        missing = missing_files(config, uplink=False)
+        if missing:
+            raise ConfigError(*missing)
+        cv2.setNumThreads(1)  # threads of our own overlap; OpenCV's would fight them
+        self._progress("opening the outbox")
+        outbox = Outbox.open(
+            config.outbox.folder,
+            limits=config.outbox.limits,
+            clock_synced=clock_synced,
+            master_key=_master_key(config),
+            on_event=self.event,
+        )
+        self._stack.callback(outbox.close)
+        self._outbox = outbox
+        kit = assemble(config, self._stack, self._progress)
+        self._kit = kit
+        self._progress("opening the sockets")
+        self._open_sockets(outbox, kit)
+        self._info = documents.info(config, kit, found, self._boot, outbox.session)
+        self._note_troubles(kit)
+        if self._egress is not None:
+            self._egress.publish("info", self._info)
+            for document in self._early_events:
+                self._egress.publish("event", document)
+        self._tick_status()
+
+    def _open_sockets(self, outbox: Outbox, kit: Kit) -> None:
+        config, frames = self._config, self._config.frames
+        mailbox = Mailbox(
+            shots_waiting=frames.limits.shots_waiting,
+            shots_waiting_bytes=frames.limits.shots_waiting_bytes,
+        )
+        server = FrameServer(
+            [frames.endpoint or self._socket("frames")],
+            frames.limits,
+            {name: camera.scene for name, camera in config.cameras.items()},
+            list(config.scenes),
+            mailbox,
+            imagezmq_subscriptions=[
+                Subscription(address=s.address, camera=s.camera)
+                for s in frames.imagezmq_subscribe
+            ],
+            default_camera=frames.default_camera or None,
+        )
+        view = ViewPublisher(frames.view_endpoint or self._socket("view"))
+        self._stack.callback(view.close)
+        orders = Orders(
+            outbox=outbox,
+            frames=server,
+            health=self._health,
+            cameras=set(config.cameras),
+            wake=lambda: egress.wake(),
+            state_changed=self._tick_status,
+            event=self.event,
+            overview=self.overview,
+        )
+        egress = EgressServer(self._socket("egress"), outbox, orders, self.event)
+        egress.start()
+        self._stack.callback(egress.stop)
+        self._egress = egress
+        control = ControlServer(self._socket("control"), orders)
+        control.start()
+        self._stack.callback(control.stop)
+        self._flow = Flow(
+            FlowParts(
+                mailbox=mailbox,
+                answers=server,
+                pipeline=kit.pipeline,
+                outbox=outbox,
+                view=view,
+                health=self._health,
+                scenes=config.scenes,
+                limits=frames.limits,
+                deadline_ms=frames.deadline_ms,
+                engines={
+                    "runtime": kit.choice.name,
+                    "precision": kit.choice.precision,
+                    "swapper": config.models.swapper,
+                    "restorer": config.models.restorer,
+                },
+                builtin=config.builtin,
+                barred=barred(config),
+                on_row=egress.wake,
+                on_event=self.event,
+            )
+        )
+        self._flow.start()
+        server.start()
+        self._frames = server
+        self._stack.callback(self._end_frames)
+
+    def _socket(self, name: str) -> str:
+        return f"ipc://{self._run_dir / f'{name}.sock'}"
+
+    def stop(self) -> None:
+        """Ask for a clean stop; from any thread or a signal handler."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Stop everything, in the reverse order of the start."""
+        self._stack.close()
+
+    def _end_frames(self) -> None:
+        """No new frames, then answers to those under way, then the sockets."""
+        self._frames.pause(Reason.STOPPING)
+        self._flow.stop()
+        self._frames.stop()
+
+    # -- the main thread --------------------------------------------------------------
+
+    def run(self, notifier: Notifier) -> None:
+        """Tick until :meth:`stop`."""
+        next_health_s = next_enforce_s = documents.now_s()
+        while not self._stop.wait(TICK_S):
+            now_s = documents.now_s()
+            self._check(now_s)
+            self._tick_status()
+            if now_s >= next_health_s:
+                next_health_s = now_s + self._config.health.period_s
+                self._publish("health", msgspec.json.encode({**documents.stamp(),
+                                                             **self.figures()}))
+            if now_s >= next_enforce_s:
+                next_enforce_s = now_s + ENFORCE_S
+                self._enforce()
+            if self._flow.alive() and self._frames.alive:
+                notifier.alive()
+
+    def _check(self, now_s: float) -> None:
+        """Troubles that come and go by themselves."""
+        if self._egress is None:
+            return
+        uplink = self._egress.uplink_state()
+        if uplink.connected:
+            self._uplink_seen_s = now_s
+        absent = now_s - self._uplink_seen_s > UPLINK_GRACE_S
+        self._health.trouble("uplink", "uplink-absent" if absent else None)
+        alive = self._flow.alive() and self._frames.alive
+        self._health.trouble("flow", None if alive else "pipeline-thread-ended")
+
+    def _enforce(self) -> None:
+        try:
+            self._outbox.enforce()
+            self._health.trouble("outbox", None)
+        except FrameError:
+            self._health.trouble("outbox", "outbox-error")
+
+    def _note_troubles(self, kit: Kit) -> None:
+        if not kit.choice.wished:
+            self._health.trouble("runtime", "runtime-not-wished")
+        if not kit.calibrated:
+            self._health.trouble("guard", "guard-not-calibrated")
+        if barred(self._config):
+            self._health.trouble("publish", "builtin-barred")
+
+    # -- documents --------------------------------------------------------------------
+
+    def _tick_status(self) -> None:
+        """Publish the status when it has changed."""
+        state, reason, since_ms = self._health.state(wall_ms())
+        if (state, reason) != getattr(self, "_said", None):
+            self._said = (state, reason)
+            log.info("state: %s (%s)", state, reason)
+            self._publish("status", documents.status(state, reason, since_ms, self._boot))
+
+    def figures(self) -> dict[str, Any]:
+        """The health document without its stamp."""
+        outbox: dict[str, Any] = {}
+        try:
+            outbox = dict(msgspec.to_builtins(self._outbox.stats()))
+        except FrameError:
+            self._health.trouble("outbox", "outbox-error")
+        extra: dict[str, Any] = dict(self._machine.figures())
+        if self._egress is not None:
+            extra["uplink"] = {
+                name: value
+                for name, value in vars(self._egress.uplink_state()).items()
+                if value is not None
+            }
+        return self._health.document(now_s=documents.now_s(), system=extra, outbox=outbox)
+
+    def overview(self) -> dict[str, Any]:
+        """State, figures and info for somebody at the box."""
+        state, reason, since_ms = self._health.state(wall_ms())
+        info = msgspec.json.decode(self._info)
+        return {
+            "state": state,
+            "reason": reason,
+            "since_ms": since_ms,
+            "health": self.figures(),
+            "info": info,
+        }
+
+    def event(self, name: str, reason: str, data: dict[str, Any]) -> None:
+        """Publish an event, each kind at most once a second; from any thread."""
+        now_s = documents.now_s()
+        last_s, held = self._events_s.get((name, reason), (-1e9, 0))
+        if now_s - last_s < EVENT_PAUSE_S:
+            self._events_s[name, reason] = (last_s, held + 1)
+            return
+        self._events_s[name, reason] = (now_s, 0)
+        if held:
+            data = {**data, "also": held}
+        document = documents.event(name, reason, data)
+        if self._egress is None:
+            self._early_events.append(document)
+        else:
+            self._egress.publish("event", document)
+
+    def _publish(self, topic: Any, document: bytes) -> None:
+        if self._egress is not None:
+            self._egress.publish(topic, document)
+
+
+def barred(config: Config) -> bool:
+    """Whether results stay in: the built-in pack runs and the broker is another machine."""
+    allowed = config.publish.allow_builtin_to_remote_broker == UNDERSTOOD
+    return config.builtin and not is_loopback(config.broker.host) and not allowed
+
+
+def _master_key(config: Config) -> bytes | None:
+    """The key that wraps the outbox's keys, from its file.
+
+    Raises:
+        OperatorError: the file does not hold 32 bytes.
+    """
+    path = config.outbox.master_key_file
+    if path is None:
+        return None
+    key = path.read_bytes()
+    if len(key) != MASTER_KEY_BYTES:
+        msg = f"outbox.master_key_file: {path} holds {len(key)} bytes, 32 are needed"
+        raise OperatorError(msg)
+    return key
+
+
+def main(config: Config, run_dir: Path, ready: Callable[[], None] = lambda: None) -> int:
+    """Run the engine of a configuration in this process; the exit code.
+
+    Args:
+        config: checked.
+        run_dir: folder of the sockets.
+        ready: called when frames are taken.
+
+    Raises:
+        EdgedError: it cannot start, with what to do.
+    """
+    notifier = Notifier()
+    engine = Engine(config, run_dir, progress=notifier.status)
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: engine.stop())
+    engine.start()
+    try:
+        ready()
+        notifier.ready("taking frames")
+        log.info("the engine takes frames")
+        engine.run(notifier)
+        notifier.stopping()
+    finally:
+        engine.close()
+    log.info("the engine has stopped")
+    return 0

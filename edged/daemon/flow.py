@@ -1,0 +1,334 @@
+"""Frames through the engine: three threads, handing on with one-place queues.
+
+    intake   takes from the mailbox, answers repeated shots, decodes
+    work     runs the pipeline; the only thread that touches sessions
+    finish   encodes, writes the outbox, answers, shows
+
+One frame can thus be decoded, one inferred and one encoded at a time.  A shot is
+answered when it is durable; the same shot sent again while it is under way waits for
+that answer.  Exceptions end here: the sender gets a code, the log gets a type.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+
+from edged.daemon.flow_parts import FlowParts, Item, Repeats
+from edged.errors import FrameError
+from edged.pipeline_parts import Job, Outcome
+from edged.privacy.egress import reopen, seal, show
+from edged.privacy.guard import Passed, Refused
+from edged.scene import Scene
+from edged.transport import images
+from edged.transport.clock import clock_synced, wall_ms
+from edged.transport.mailbox import Submission
+from edged.transport.wire import OutgoingPicture, ResultDoc, VerdictDoc, answer
+from edged.verdicts import Reason, Verdict
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.25
+"""How often an idle thread looks whether it is to stop."""
+
+
+class Flow:
+    """The three threads."""
+
+    def __init__(self, parts: FlowParts) -> None:
+        self._parts = parts
+        self._repeats = Repeats()
+        self._to_work: queue.Queue[Item] = queue.Queue(maxsize=1)
+        self._to_finish: queue.Queue[Item] = queue.Queue(maxsize=1)
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._published_s: dict[str, float] = {}
+        self.progress = 0
+        """Frames finished; a watchdog is fed when this moves."""
+
+    def start(self) -> None:
+        """Start the threads."""
+        for name, body in (
+            ("edged-intake", self._intake_loop),
+            ("edged-work", self._work_loop),
+            ("edged-finish", self._finish_loop),
+        ):
+            thread = threading.Thread(target=body, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """Answer what waits with `stopping`, finish what is under way, end the threads."""
+        for submission in self._parts.mailbox.close():
+            self._reply(submission, answer(Verdict.FAILED, Reason.STOPPING))
+        self._stopping.set()
+        until = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def alive(self) -> bool:
+        """Whether all three threads run."""
+        return bool(self._threads) and all(t.is_alive() for t in self._threads)
+
+    # -- intake -----------------------------------------------------------------------
+
+    def _intake_loop(self) -> None:
+        while not self._stopping.is_set():
+            submission = self._parts.mailbox.take(POLL_S)
+            if submission is None:
+                continue
+            try:
+                item = self._take_in(submission)
+            except FrameError as error:
+                self._fail(submission, Reason(error.reason))
+            except Exception as error:  # the boundary: a bad frame never ends the thread
+                log.error("intake: %s", type(error).__name__)
+                self._fail(submission, Reason.PIPELINE_ERROR)
+            else:
+                if item is not None:
+                    self._hand_on(self._to_work, item)
+
+    def _take_in(self, submission: Submission) -> Item | None:
+        """Decode a frame, unless its answer is known or it waits for a twin.
+
+        Raises:
+            FrameError: it cannot be used.
+        """
+        parts, header = self._parts, submission.header
+        item = Item(submission, publish=header.shot is not None)
+        if header.shot is not None:
+            item.mac = parts.outbox.digest(submission.payload)
+            known = parts.outbox.lookup(header.shot, item.mac)
+            if known is not None:
+                self._reply_known(submission, known.verdict, known.picture)
+                return None
+            if not self._repeats.join(header.shot, item.mac, submission.ticket):
+                return None
+        else:
+            item.publish = self._sample_due(header.camera, parts.scenes[header.scene])
+        if self._late(submission):
+            raise FrameError(Reason.DEADLINE, "waited too long before decoding")
+        item.image = images.decode(header, submission.payload, parts.limits)
+        return item
+
+    def _sample_due(self, camera: str, scene: Scene) -> bool:
+        """Whether this stream frame is the one that `publish_every_s` lets out."""
+        if scene.publish_every_s <= 0:
+            return False
+        now = time.monotonic()
+        if now - self._published_s.get(camera, -1e9) < scene.publish_every_s:
+            return False
+        self._published_s[camera] = now
+        return True
+
+    # -- work -------------------------------------------------------------------------
+
+    def _work_loop(self) -> None:
+        while (item := self._next(self._to_work)) is not None:
+            header = item.submission.header
+            job = Job(
+                camera=header.camera,
+                scene_name=header.scene,
+                scene=self._parts.scenes[header.scene],
+                whole=item.publish,
+                consents=header.consent,
+                now_ms=time.monotonic_ns() // 1_000_000,
+            )
+            image, item.image = item.image, None
+            if image is not None:
+                item.outcome = self._parts.pipeline.process(image, job)
+            del image
+            self._hand_on(self._to_finish, item)
+
+    # -- finish -----------------------------------------------------------------------
+
+    def _finish_loop(self) -> None:
+        while (item := self._next(self._to_finish)) is not None:
+            try:
+                self._finish(item)
+            except FrameError as error:
+                self._fail(item.submission, Reason(error.reason))
+            except Exception as error:  # the boundary, as above
+                log.error("finish: %s", type(error).__name__)
+                self._fail(item.submission, Reason.PIPELINE_ERROR)
+            finally:
+                if item.outcome is not None and item.outcome.buffer is not None:
+                    item.outcome.buffer.release()
+                self.progress += 1
+
+    def _finish(self, item: Item) -> None:
+        parts, submission, outcome = self._parts, item.submission, item.outcome
+        if outcome is None:
+            raise FrameError(Reason.PIPELINE_ERROR, "no outcome")
+        if isinstance(outcome.ruling, Refused):
+            self._refuse(item, outcome.ruling.reason)
+            return
+        if outcome.guard is not None:
+            note = outcome.guard
+            parts.health.guarded(note.looks, note.swapped, note.filled, note.refilled)
+        if self._late(submission):
+            raise FrameError(Reason.DEADLINE, "took too long")
+        picture = None
+        if item.publish and not parts.barred:
+            doc, picture = self._publish(item, outcome, outcome.ruling)
+        elif item.publish and submission.header.shot is not None:
+            self._refuse(item, Reason.PUBLISH_BARRED)
+            return
+        else:
+            doc = answer(Verdict.SHOWN, Reason.OK)
+        if submission.header.shot is None:
+            self._show(submission.header.camera, outcome, outcome.ruling)
+        doc.numbers = _numbers(outcome)
+        self._done(item, doc, picture)
+
+    def _publish(
+        self, item: Item, outcome: Outcome, passed: Passed
+    ) -> tuple[VerdictDoc, OutgoingPicture]:
+        """Encode, write to the outbox, wake the uplink."""
+        parts, header = self._parts, item.submission.header
+        scene = parts.scenes[header.scene]
+        result_id = header.shot or str(uuid.uuid4())
+        start = time.perf_counter_ns()
+        picture = seal(passed, result_id=result_id, quality=scene.jpeg_quality)
+        outcome.stages_ms["encode"] = (time.perf_counter_ns() - start) / 1e6
+        if outcome.guard is None:
+            raise FrameError(Reason.GUARD_ERROR, "a passed picture without a guard note")
+        result = ResultDoc(
+            ts_ms=wall_ms(),
+            clock_synced=clock_synced(),
+            id=result_id,
+            camera=header.camera,
+            scene=header.scene,
+            mode=scene.mode,
+            faces=outcome.faces,
+            guard=outcome.guard,
+            latency_ms={
+                **{k: round(v, 2) for k, v in outcome.stages_ms.items()},
+                "total": round(_age_ms(item.submission), 2),
+            },
+            engines=dict(parts.engines),
+            builtin=parts.builtin,
+            image=picture.note,
+            bystanders=outcome.bystanders,
+        )
+        doc = parts.outbox.put(result, picture, shot_id=header.shot, payload=item.mac)
+        parts.on_row()
+        return doc, picture
+
+    def _show(self, camera: str, outcome: Outcome, passed: Passed) -> None:
+        if outcome.buffer is not None and self._parts.view.wanted():
+            outcome.buffer.hold(self._parts.view.publish(camera, show(passed)))
+
+    def _refuse(self, item: Item, reason: Reason) -> None:
+        header = item.submission.header
+        verdict = Verdict.FAILED if reason is Reason.PIPELINE_ERROR else Verdict.REFUSED
+        doc = answer(verdict, reason, id=header.shot or "", builtin=self._parts.builtin)
+        if item.outcome is not None:
+            doc.numbers = _numbers(item.outcome)
+        if verdict is Verdict.REFUSED and header.shot is not None and item.mac is not None:
+            doc = self._parts.outbox.remember(header.shot, item.mac, doc)
+        if verdict is Verdict.REFUSED and reason not in {Reason.NO_FACE, Reason.NO_CONSENT}:
+            self._parts.on_event("guard-refused", reason.value, {})
+        self._done(item, doc, None)
+
+    def _done(self, item: Item, doc: VerdictDoc, picture: OutgoingPicture | None) -> None:
+        outcome = item.outcome
+        doc.builtin = self._parts.builtin
+        self._reply(
+            item.submission,
+            doc,
+            picture,
+            stages_ms=outcome.stages_ms if outcome else None,
+            session_ms=outcome.session_ms if outcome else None,
+        )
+
+    # -- answers ----------------------------------------------------------------------
+
+    def _fail(self, submission: Submission, reason: Reason) -> None:
+        refused = reason in {Reason.GUARD_ERROR}
+        doc = answer(Verdict.REFUSED if refused else Verdict.FAILED, reason)
+        doc.id = submission.header.shot or ""
+        self._reply(submission, doc)
+
+    def _reply(
+        self,
+        submission: Submission,
+        doc: VerdictDoc,
+        picture: OutgoingPicture | None = None,
+        *,
+        stages_ms: Mapping[str, float] | None = None,
+        session_ms: Mapping[str, float] | None = None,
+    ) -> None:
+        """Answer a frame and everybody who waits for the same shot."""
+        header = submission.header
+        doc.latency_ms = round(_age_ms(submission), 2)
+        waiting = [submission.ticket]
+        if header.shot is not None and doc.reason is not Reason.ID_REUSED:
+            waiting += [t for t in self._repeats.end(header.shot) if t is not submission.ticket]
+        for ticket in waiting:
+            self._parts.answers.answer(ticket, doc, picture if ticket.wants_picture else None)
+        self._parts.health.frame_done(
+            header.camera,
+            doc.verdict,
+            doc.reason,
+            now_s=time.monotonic(),
+            latency_ms=doc.latency_ms,
+            stages_ms=stages_ms,
+            session_ms=session_ms,
+        )
+
+    def _reply_known(
+        self, submission: Submission, doc: VerdictDoc, jpeg: bytes | None
+    ) -> None:
+        """Answer a shot that was answered before; its picture while it is kept."""
+        picture = None
+        if jpeg is not None and submission.ticket.wants_picture:
+            picture = reopen(jpeg)
+        self._parts.answers.answer(submission.ticket, doc, picture)
+
+    # -- queues -----------------------------------------------------------------------
+
+    def _hand_on(self, place: queue.Queue[Item], item: Item) -> None:
+        """Put, waiting for room; a stop turns the frame into `stopping`."""
+        while True:
+            try:
+                place.put(item, timeout=POLL_S)
+            except queue.Full:
+                if self._stopping.is_set():
+                    self._fail(item.submission, Reason.STOPPING)
+                    return
+            else:
+                return
+
+    def _next(self, place: queue.Queue[Item]) -> Item | None:
+        """Get; None when the flow stops and nothing is left."""
+        while True:
+            try:
+                return place.get(timeout=POLL_S)
+            except queue.Empty:
+                if self._stopping.is_set():
+                    return None
+
+    def _late(self, submission: Submission) -> bool:
+        return _age_ms(submission) > self._parts.deadline_ms
+
+
+def _age_ms(submission: Submission) -> float:
+    """Time since the frame was read from its socket."""
+    return (time.monotonic_ns() - submission.received_ns) / 1e6
+
+
+def _numbers(outcome: Outcome) -> dict[str, int]:
+    """Bounded counts for the answer."""
+    if outcome.guard is None:
+        return {}
+    return {
+        "faces": outcome.guard.faces_in,
+        "swapped": outcome.guard.swapped,
+        "filled": outcome.guard.filled,
+        "bystanders": outcome.bystanders,
+    }

@@ -1,0 +1,104 @@
+"""What the flow of frames is made of: its parts, an item under way, shots sent twice.
+
+Knows no threads of its own; :mod:`edged.daemon.flow` has them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from edged.errors import FrameError
+from edged.faces import Image
+from edged.health import Health
+from edged.pipeline import Pipeline
+from edged.pipeline_parts import Outcome
+from edged.scene import Scene
+from edged.transport.limits import FrameLimits
+from edged.transport.mailbox import Mailbox, Submission, Ticket
+from edged.transport.outbox import Outbox
+from edged.transport.outbox_rows import PayloadMac
+from edged.transport.view import ViewPublisher
+from edged.transport.wire import OutgoingPicture, VerdictDoc
+from edged.verdicts import Reason
+
+
+class Answers(Protocol):
+    """Where answers go (the frame server)."""
+
+    def answer(
+        self, ticket: Ticket, doc: VerdictDoc, picture: OutgoingPicture | None = None
+    ) -> bool:
+        """Send one answer, from any thread; False when it was answered before."""
+        ...
+
+
+@dataclass(repr=False)
+class Item:
+    """One frame under way.
+
+    Attributes:
+        submission: as admitted.
+        publish: it is to go to the outbox (a shot, or a stream frame whose turn it is).
+        mac: keyed digest of a shot's payload.
+        image: decoded; its memory may be the payload's.
+        outcome: of the pipeline.
+    """
+
+    submission: Submission
+    publish: bool
+    mac: PayloadMac | None = None
+    image: Image | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass(repr=False)
+class Repeats:
+    """Shots under way, and who else waits for each."""
+
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _waiting: dict[str, tuple[bytes, list[Ticket]]] = field(default_factory=dict)
+
+    def join(self, shot: str, mac: PayloadMac, ticket: Ticket) -> bool:
+        """Begin a shot (True), or wait for the one that is under way (False).
+
+        Raises:
+            FrameError: it is under way with another payload.
+        """
+        with self._lock:
+            found = self._waiting.get(shot)
+            if found is None:
+                self._waiting[shot] = (mac.value, [ticket])
+                return True
+            if found[0] != mac.value:
+                raise FrameError(Reason.ID_REUSED, "shot id under way with another payload")
+            found[1].append(ticket)
+            return False
+
+    def end(self, shot: str) -> list[Ticket]:
+        """Everybody who waits for this shot's answer."""
+        with self._lock:
+            return self._waiting.pop(shot, (b"", []))[1]
+
+
+@dataclass(repr=False)
+class FlowParts:
+    """What the flow works with; see the classes."""
+
+    mailbox: Mailbox
+    answers: Answers
+    pipeline: Pipeline
+    outbox: Outbox
+    view: ViewPublisher
+    health: Health
+    scenes: Mapping[str, Scene]
+    limits: FrameLimits
+    deadline_ms: int
+    engines: Mapping[str, str]
+    builtin: bool
+    barred: bool
+    """The built-in pack runs and the broker is remote: nothing goes to the outbox."""
+    on_row: Callable[[], None]
+    on_event: Callable[[str, str, dict[str, int]], None]

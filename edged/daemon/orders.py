@@ -1,0 +1,108 @@
+"""What the engine does when it is told to: commands of the broker and of the box.
+
+Nothing here can make the engine emit a frame: a command's answer holds numbers and
+configured names.  Transport has checked who may send what; data is checked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from edged.errors import EdgedError
+from edged.health import Health
+from edged.transport.clock import clock_synced, wall_ms
+from edged.transport.control import ControlIn
+from edged.transport.frames import FrameServer
+from edged.transport.ipc import CommandIn
+from edged.transport.outbox import Outbox
+from edged.transport.outbox_rows import PurgeSelector
+from edged.transport.wire import ReplyDoc
+from edged.verdicts import Reason
+
+LATER = "this version of edged does not know this command yet"
+
+
+@dataclass(repr=False)
+class Orders:
+    """Does commands.
+
+    Attributes:
+        outbox, frames, health: what commands act on.
+        cameras: configured names.
+        wake: told when there are rows to hand out again.
+        state_changed: told when the state may have changed.
+        event: takes an event for the record.
+        overview: the figures of `diagnostics` and `status`; no pictures.
+    """
+
+    outbox: Outbox
+    frames: FrameServer
+    health: Health
+    cameras: Collection[str]
+    wake: Callable[[], None]
+    state_changed: Callable[[], None]
+    event: Callable[[str, str, dict[str, Any]], None]
+    overview: Callable[[], dict[str, Any]]
+
+    def __call__(self, command: CommandIn | ControlIn) -> ReplyDoc:
+        """Do one command."""
+        work = getattr(self, "_" + command.name.replace("-", "_"), None)
+        reply = ReplyDoc(
+            id=command.id, ts_ms=wall_ms(), clock_synced=clock_synced(), status="ok"
+        )
+        try:
+            if work is None:
+                raise ValueError(LATER)  # noqa: TRY301 - one place makes the error reply
+            reply.data = work(command.data)
+        except (ValueError, EdgedError) as error:
+            reply.status, reply.error = "error", str(error)
+        else:
+            if command.name not in {"ping", "status", "outbox", "diagnostics"}:
+                self.event("command-done", command.name, {"id": command.id})
+        return reply
+
+    def _ping(self, _data: Mapping[str, Any]) -> dict[str, Any]:
+        state, reason, since_ms = self.health.state(wall_ms())
+        return {"state": state, "reason": reason, "since_ms": since_ms}
+
+    def _status(self, _data: Mapping[str, Any]) -> dict[str, Any]:
+        return self.overview()
+
+    def _diagnostics(self, _data: Mapping[str, Any]) -> dict[str, Any]:
+        return self.overview()
+
+    def _outbox(self, _data: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(msgspec.to_builtins(self.outbox.stats()))
+
+    def _replay(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        camera, first, last = data.get("camera"), data.get("from"), data.get("to")
+        session = data.get("session")
+        known = isinstance(camera, str) and camera in self.cameras
+        if not known or type(first) is not int or type(last) is not int:
+            raise ValueError('replay takes {"camera": NAME, "from": N, "to": N, "session"?: ID}')
+        if session is not None and (not isinstance(session, str) or len(session) > 64):
+            raise ValueError("session is the UUID that results carry")
+        found = self.outbox.replay(str(camera), first, last, session)
+        self.wake()
+        return dict(found)
+
+    def _purge(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        receipt = self.outbox.purge(PurgeSelector.from_data(data))
+        self.wake()
+        return dict(msgspec.to_builtins(receipt))
+
+    def _pause(self, _data: Mapping[str, Any]) -> dict[str, Any]:
+        self.frames.pause(Reason.PAUSED)
+        self.health.pause(paused=True)
+        self.state_changed()
+        return {}
+
+    def _resume(self, _data: Mapping[str, Any]) -> dict[str, Any]:
+        self.frames.resume()
+        self.health.pause(paused=False)
+        self.state_changed()
+        return {}

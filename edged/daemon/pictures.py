@@ -1,0 +1,75 @@
+"""Pictures that the configuration names: files of the operator, and the built-in ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edged.errors import ConfigError
+from edged.faces import Floats, Image, Points
+
+MAX_PICTURE_BYTES = 64 * 1024 * 1024
+"""A photo or template file may be so large."""
+
+
+def read_picture(path: Path, where: str) -> Image:
+    """A picture file, upright, (h, w, 3) uint8 BGR.
+
+    Args:
+        path: JPEG or PNG.
+        where: path in the configuration, for messages.
+
+    Raises:
+        ConfigError: it is absent, too large, or no picture.
+    """
+    try:
+        if path.stat().st_size > MAX_PICTURE_BYTES:
+            msg = f"{where}: {path} is larger than 64 MiB; use a smaller picture"
+            raise ConfigError(msg)
+        data = path.read_bytes()
+    except OSError as error:
+        msg = f"{where}: {path} cannot be read: {error.strerror}"
+        raise ConfigError(msg) from error
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if image is None:
+        msg = f"{where}: {path} is no picture that can be decoded; use a JPEG or PNG"
+        raise ConfigError(msg)
+    return np.asarray(image, np.uint8)
+
+
+def builtin_character(name: str) -> tuple[Image, Points]:
+    """A drawn character: its portrait and the five landmarks.
+
+    Args:
+        name: a look; "character" is the default one.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    from edged.builtin.character import LOOKS, draw_character
+
+    look = next(iter(LOOKS)) if name == "character" else name
+    if look not in LOOKS:
+        msg = f"identities: there is no builtin:{name}; known: character, {', '.join(LOOKS)}"
+        raise ConfigError(msg)
+    return draw_character(look)
+
+
+def builtin_poster(name: str) -> tuple[Image, list[tuple[Floats, Points]]]:
+    """A drawn template: the picture, and box and landmarks of each slot.
+
+    Args:
+        name: a template; "poster" is the default one.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    from edged.builtin.poster import POSTERS, draw_poster
+
+    poster = next(iter(POSTERS)) if name == "poster" else name
+    if poster not in POSTERS:
+        msg = f"scenes: there is no template builtin:{name}; known: poster, {', '.join(POSTERS)}"
+        raise ConfigError(msg)
+    return draw_poster(poster)

@@ -1,0 +1,256 @@
+"""Everything that takes rows out of the outbox: purge, age, size, damage.
+
+Two orders of doing it, chosen by what a crash in between must not leave behind:
+
+- a **purge** destroys the keys first and the rows after: what was asked to be gone is
+  unreadable at once, and :func:`finish` deletes the rows at the next start;
+- **retention** deletes the rows first (with their gaps, in one transaction) and the keys
+  after: a key without a row is swept at the next start, and no gap is forgotten.
+
+Runs under the outbox's lock; knows nothing of the uplink.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from edged.transport.outbox_gaps import add_gaps
+from edged.transport.outbox_rows import GapReason, Place, PurgeReceipt, PurgeSelector
+from edged.transport.outbox_schema import ACKED, PENDING
+from edged.transport.outbox_store import KEYS, Store
+from edged.transport.vault import SlotState
+from edged.transport.wire import answer
+from edged.verdicts import Reason, Verdict
+
+log = logging.getLogger(__name__)
+
+_COLUMNS = "row, session, camera, seq, slot, bytes, state, shot_mac"
+_BATCH = 256
+"""Rows in one transaction of the regular clean-up, so that a put never waits long."""
+_TOMBSTONE = msgspec.json.encode(answer(Verdict.FAILED, Reason.PURGED))
+
+
+@dataclass(frozen=True, repr=False)
+class Victim:
+    """A result row that goes."""
+
+    row: int
+    session: str
+    camera: str
+    seq: int
+    slot: int
+    size_bytes: int
+    state: int
+    shot_mac: bytes
+
+    @property
+    def place(self) -> Place:
+        """Where its gap belongs."""
+        return Place(self.session, self.camera, self.seq)
+
+
+def select(store: Store, where: str, args: tuple[object, ...], limit: int = -1) -> list[Victim]:
+    """Result rows in hand-out order."""
+    sql = f"SELECT {_COLUMNS} FROM rows WHERE kind='result' AND {where} ORDER BY row LIMIT ?"  # noqa: S608
+    return [Victim(*found) for found in store.conn.execute(sql, (*args, limit))]
+
+
+def delete(store: Store, victims: Sequence[Victim]) -> None:
+    """Delete rows and what hangs on them; inside a transaction, keys untouched."""
+    ids = [(victim.row,) for victim in victims]
+    store.conn.executemany("DELETE FROM bodies WHERE row=?", ids)
+    store.conn.executemany("DELETE FROM consents WHERE row=?", ids)
+    store.conn.executemany("DELETE FROM rows WHERE row=?", ids)
+    store.conn.executemany(
+        "UPDATE shots SET row=NULL WHERE mac=?", [(victim.shot_mac,) for victim in victims]
+    )
+
+
+def forget(store: Store, victims: Sequence[Victim]) -> None:
+    """After the commit of :func:`delete`: destroy the keys, let the slots be used again."""
+    slots = [victim.slot for victim in victims]
+    store.vault.destroy(slots)
+    store.vault.release(slots)
+    store.used_bytes -= sum(victim.size_bytes for victim in victims)
+    store.handed.difference_update(victim.row for victim in victims)
+
+
+def expire(store: Store) -> int:
+    """Give up what is older than the limits; at most one batch of each kind.
+
+    Returns:
+        How many rows went.
+    """
+    now_ms, limits = store.now_ms(), store.limits
+    old_ms = now_ms - int(limits.retention_s * 1000)
+    stale_ms = now_ms - int(limits.unsent_max_age_s * 1000)
+    done = select(store, "state<>? AND created_ms<?", (PENDING, old_ms), _BATCH)
+    stale = select(
+        store, "state=? AND again=0 AND created_ms<?", (PENDING, stale_ms), _BATCH
+    )
+    asked_again = select(store, "state=? AND again=1 AND created_ms<?", (PENDING, old_ms), _BATCH)
+    shots_ms = now_ms - int(limits.dedupe_days * 86_400_000)
+    victims = [*done, *stale, *asked_again]
+    with store.transaction() as conn:
+        delete(store, victims)
+        add_gaps(store, [victim.place for victim in stale], "expired")
+        conn.execute(
+            "DELETE FROM rows WHERE kind='gap' AND state<>? AND created_ms<?", (PENDING, old_ms)
+        )
+        conn.execute("DELETE FROM shots WHERE at_ms<? AND row IS NULL", (shots_ms,))
+    forget(store, victims)
+    if stale:
+        log.warning("outbox: %d rows that nobody took are expired", len(stale))
+        store.on_event("outbox-expired", "unsent-too-old", {"rows": len(stale)})
+    return len(victims)
+
+
+def choose_overflow(store: Store, need_bytes: int) -> list[Victim] | None:
+    """Rows to drop so that `need_bytes` more fit: acknowledged first, then the oldest.
+
+    Returns:
+        None when it cannot be made to fit.
+    """
+    over = store.used_bytes + need_bytes - store.limits.max_bytes
+    victims: list[Victim] = []
+    if need_bytes > store.limits.max_bytes:
+        return None
+    groups = ["state<>0"] if store.limits.overflow == "refuse" else ["state<>0", "state=0"]
+    for where in groups:
+        for victim in _walk(store, where):
+            if over <= 0:
+                return victims
+            victims.append(victim)
+            over -= victim.size_bytes
+    return victims if over <= 0 else None
+
+
+def _walk(store: Store, where: str) -> Iterator[Victim]:
+    sql = f"SELECT {_COLUMNS} FROM rows WHERE kind='result' AND {where} ORDER BY row"  # noqa: S608
+    return (Victim(*found) for found in store.conn.execute(sql))
+
+
+def unsent(victims: Sequence[Victim]) -> list[Victim]:
+    """Those that no broker has acknowledged."""
+    return [victim for victim in victims if victim.state == PENDING]
+
+
+def remove_unreadable(store: Store, victims: Sequence[Victim], reason: GapReason) -> None:
+    """Delete rows whose body or key is spoiled; what was delivered needs no gap."""
+    with store.transaction():
+        delete(store, victims)
+        gone = victims if reason == "purge" else [v for v in victims if v.state != ACKED]
+        add_gaps(store, [victim.place for victim in gone], reason)
+        if reason == "purge":
+            _bury(store, [victim.shot_mac for victim in victims])
+    forget(store, victims)
+
+
+def finish(store: Store) -> None:
+    """At start: finish purges that a crash cut, drop rows without a key, sweep keys."""
+    everything = select(store, "1", ())
+    if store.new_keys:
+        with store.transaction() as conn:
+            conn.execute(
+                "UPDATE meta SET value=? WHERE name='vault'", (store.vault.vault_id,)
+            )
+            conn.execute("DELETE FROM shots")
+            conn.execute("DELETE FROM consents")
+            delete(store, everything)
+            add_gaps(store, [v.place for v in everything if v.state != ACKED], "damaged")
+        store.used_bytes = 0
+        everything = []
+        store.new_keys = False
+    purged = [v for v in everything if store.vault.state(v.slot) is SlotState.DESTROYED]
+    spoiled = [
+        v for v in everything
+        if store.vault.state(v.slot) in (SlotState.FREE, SlotState.DAMAGED)
+    ]
+    if purged:
+        remove_unreadable(store, purged, "purge")
+        log.warning("outbox: finished a purge of %d rows that a crash had cut", len(purged))
+    if spoiled:
+        remove_unreadable(store, spoiled, "damaged")
+        log.error("outbox: %d rows have lost their key and are gone", len(spoiled))
+        store.on_event("outbox-keys-damaged", "rows-lost", {"rows": len(spoiled)})
+    gone = {v.row for v in purged} | {v.row for v in spoiled}
+    store.vault.sweep({v.slot for v in everything if v.row not in gone})
+
+
+def purge(store: Store, selector: PurgeSelector) -> PurgeReceipt:
+    """Destroy what the selector names; see the module for the order."""
+    victims, macs = _chosen(store, selector)
+    slots = [victim.slot for victim in victims]
+    keys = store.vault.destroy(slots)
+    store.conn.execute("PRAGMA secure_delete=ON")
+    try:
+        with store.transaction():
+            delete(store, victims)
+            gaps = add_gaps(store, [victim.place for victim in victims], "purge")
+            verdicts = _bury(store, [*macs, *(victim.shot_mac for victim in victims)])
+        forget(store, victims)
+        if selector.all:
+            _remove_damaged(store)
+        store.conn.executescript("PRAGMA incremental_vacuum")  # execute() would free one page
+    finally:
+        store.conn.execute("PRAGMA secure_delete=FAST")
+    truncated = truncate_log(store)
+    log.info("outbox: purged %d rows, %d keys destroyed", len(victims), keys)
+    return PurgeReceipt(
+        rows=len(victims), pictures=len(victims), verdicts=verdicts, gaps=gaps, keys=keys,
+        wal_truncated=truncated, at_ms=store.now_ms(),
+    )
+
+
+def truncate_log(store: Store) -> bool:
+    """Empty the write-ahead log; False (and tried again later) when a reader holds it."""
+    busy = store.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    store.checkpoint_due = bool(busy)
+    return not busy
+
+
+def _chosen(store: Store, selector: PurgeSelector) -> tuple[list[Victim], list[bytes]]:
+    """Rows to purge, and digests of shot ids to bury even without a row."""
+    if selector.all:
+        macs = [bytes(found[0]) for found in store.conn.execute("SELECT mac FROM shots")]
+        return select(store, "1", ()), macs
+    if selector.shot:
+        mac = store.vault.mac(b"shot", selector.shot.encode())
+        return select(store, "shot_mac=?", (mac,)), [mac]
+    if selector.consent:
+        mac = store.vault.mac(b"consent", selector.consent.encode())
+        return select(store, "row IN (SELECT row FROM consents WHERE mac=?)", (mac,)), []
+    before = (selector.before_ms,)
+    old = store.conn.execute("SELECT mac FROM shots WHERE at_ms<?", before)
+    return select(store, "created_ms<?", before), [bytes(found[0]) for found in old]
+
+
+def _bury(store: Store, macs: Sequence[bytes]) -> int:
+    """Put "purged" in the place of verdicts.
+
+    An id that was never seen is buried too: a shot that is still in the pipeline when
+    its purge comes is then refused by `put`.
+    """
+    now_ms = store.now_ms()
+    unique = set(macs)
+    store.conn.executemany(
+        "INSERT INTO shots (mac, payload_mac, verdict, row, at_ms) VALUES (?, NULL, ?, NULL, ?)"
+        " ON CONFLICT (mac) DO UPDATE SET payload_mac=NULL, verdict=excluded.verdict, row=NULL",
+        [(mac, _TOMBSTONE, now_ms) for mac in unique],
+    )
+    return len(unique)
+
+
+def _remove_damaged(store: Store) -> None:
+    """A purge of everything takes files that were set aside with it."""
+    for path in store.folder.glob("*.damaged-*"):
+        if path.name.startswith(KEYS):
+            with path.open("r+b") as file:
+                size = path.stat().st_size
+                file.write(bytes(size))
+                file.flush()
+        path.unlink()

@@ -1,0 +1,68 @@
+"""The book of shots: what was answered to which id, for as long as ids are remembered.
+
+Runs under the outbox's lock.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from edged.errors import FrameError
+from edged.transport.outbox_load import read_body
+from edged.transport.outbox_rows import Known, PayloadMac, Place
+from edged.transport.outbox_store import Store
+from edged.transport.wire import VerdictDoc
+from edged.verdicts import Reason
+
+_VERDICT = msgspec.json.Decoder(VerdictDoc)
+
+
+def find(
+    store: Store, shot_id: str, payload: PayloadMac | None, *, with_picture: bool
+) -> Known | None:
+    """The verdict of a shot that came before.
+
+    Raises:
+        FrameError: the id came with another payload.  A purged shot has none any more:
+            it is answered "purged" whatever comes.
+    """
+    found = store.conn.execute(
+        "SELECT shots.payload_mac, shots.verdict, rows.row, rows.slot, rows.session, rows.camera,"
+        " rows.seq FROM shots LEFT JOIN rows ON rows.row = shots.row WHERE shots.mac=?",
+        (mac_of(store, shot_id),),
+    ).fetchone()
+    if found is None:
+        return None
+    first_payload, stored, row, slot, *place = found
+    if first_payload is not None and (payload is None or payload.value != first_payload):
+        raise FrameError(Reason.ID_REUSED, "a shot id came with another payload")
+    verdict = _VERDICT.decode(stored)
+    verdict.id = shot_id
+    body = read_body(store, row, slot, Place(*place)) if with_picture and row else None
+    return Known(verdict, None if body is None else body[1])
+
+
+def write(
+    store: Store,
+    shot_id: str,
+    payload: PayloadMac | None,
+    verdict: VerdictDoc,
+    row: int | None = None,
+) -> None:
+    """Note the verdict of a new shot, without its id; inside a transaction."""
+    bare = msgspec.structs.replace(verdict, id="")
+    store.conn.execute(
+        "INSERT INTO shots (mac, payload_mac, verdict, row, at_ms) VALUES (?, ?, ?, ?, ?)",
+        (
+            mac_of(store, shot_id),
+            None if payload is None else payload.value,
+            msgspec.json.encode(bare),
+            row,
+            store.now_ms(),
+        ),
+    )
+
+
+def mac_of(store: Store, shot_id: str) -> bytes:
+    """What stands for a shot's id on the disk."""
+    return store.vault.mac(b"shot", shot_id.encode())
