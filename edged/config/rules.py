@@ -1,0 +1,222 @@
+"""The rules of `edged.toml` that look at more than one key.
+
+Each rule adds lines to the walk's problems; none raises.  A struct may hold None where a
+key was missing or wrong (that was noted already), so rules look before they leap.
+Opens no file; the rules about models are in :mod:`edged.config.rules_models`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from edged import tables
+from edged.config.facts import hide_login
+from edged.config.rules_models import check_models
+from edged.config.schema import BUILTIN_PHOTO, TURNS, UNDERSTOOD, Config
+from edged.scene import Scene
+from edged.tables import Walk, did_you_mean
+from edged.transport.link import is_loopback
+
+_BUILTIN_NAME = re.compile(r"\Abuiltin:[a-z0-9-]{1,32}\Z")
+_SMALL_LOOK_PX = 256
+"""A face that fills the frame is missed at 640 px and found at 128 to 512."""
+
+
+def check(config: Config, tree: Mapping[str, Any], walk: Walk) -> None:
+    """All rules.
+
+    Args:
+        config: built from `tree`, perhaps with holes.
+        tree: the file, for the names of entries that are themselves wrong.
+        walk: takes the problems.
+    """
+    known = {table: _names(tree, table) for table in ("cameras", "scenes", "identities")}
+    _cameras(config, known, walk)
+    for name, scene in (config.scenes or {}).items():
+        _scene(f"scenes.{tables.join('', name)}", scene, known["identities"], walk)
+    for name, identity in (config.identities or {}).items():
+        _photos(f"identities.{tables.join('', name)}.photos", identity.photos, walk)
+    _frames(config, known["cameras"], walk)
+    _guard(config, walk)
+    check_models(config.models, walk)
+    if config.runtime.require and config.runtime.prefer:
+        walk.bad("runtime.prefer", "has no meaning beside runtime.require; keep one of the two")
+    _publish(config, walk)
+    _outbox(config, walk)
+    _broker(config, walk)
+
+
+def _names(tree: Mapping[str, Any], table: str) -> tuple[str, ...]:
+    found = tree.get(table)
+    return tuple(found) if isinstance(found, Mapping) else ()
+
+
+def _range(walk: Walk, path: str, value: float, bounds: tuple[float, float]) -> None:
+    """Notes a value outside its bounds, both of which are allowed."""
+    low, high = bounds
+    if not low <= value <= high:
+        walk.bad(path, f"must be {low} to {high}", value)
+
+
+def _cameras(config: Config, known: Mapping[str, tuple[str, ...]], walk: Walk) -> None:
+    for table in ("cameras", "scenes"):
+        if getattr(config, table) is not None and not known[table]:
+            walk.bad(table, f"at least one table [{table}.NAME] is needed")
+    for name, camera in (config.cameras or {}).items():
+        if camera.scene is not None and camera.scene not in known["scenes"]:
+            walk.bad(
+                f"cameras.{tables.join('', name)}.scene",
+                f"there is no table [scenes.{camera.scene}]",
+                camera.scene,
+                did_you_mean(camera.scene, known["scenes"]),
+            )
+
+
+def _scene(path: str, scene: Scene, identities: tuple[str, ...], walk: Walk) -> None:
+    if scene.mode == "disguise":
+        _disguise(path, scene, walk)
+    elif scene.mode == "portrait":
+        _portrait(path, scene, walk)
+    for i, identity in enumerate(scene.identities):
+        if identity not in identities:
+            hint = did_you_mean(identity, identities)
+            reason = "there is no table of this name"
+            walk.bad(f"{path}.identities[{i}]", reason, identity, hint)
+    _range(walk, f"{path}.slots", scene.slots, (0, 32))
+    _range(walk, f"{path}.min_face_px", scene.min_face_px, (8, 4096))
+    _range(walk, f"{path}.restore_strength", scene.restore_strength, (0, 1))
+    _range(walk, f"{path}.jpeg_quality", scene.jpeg_quality, (50, 100))
+    _range(walk, f"{path}.publish_every_s", scene.publish_every_s, (0, 86_400))
+    for i, value in enumerate(scene.fill_bgr):
+        _range(walk, f"{path}.fill_bgr[{i}]", value, (0, 255))
+
+
+def _disguise(path: str, scene: Scene, walk: Walk) -> None:
+    if not scene.identities:
+        walk.bad(f"{path}.identities", "a disguise needs at least one identity")
+    for key in ("template", "slots"):
+        if getattr(scene, key):
+            walk.bad(f"{path}.{key}", 'is for mode = "portrait" only', getattr(scene, key))
+
+
+def _portrait(path: str, scene: Scene, walk: Walk) -> None:
+    if not scene.template:
+        walk.bad(f"{path}.template", 'is missing: a picture, or "builtin:NAME"')
+    _picture(f"{path}.template", scene.template, walk)
+    if scene.identities:
+        walk.bad(f"{path}.identities", 'is for mode = "disguise" only', scene.identities)
+    if scene.allow_empty:
+        walk.bad(f"{path}.allow_empty", "a portrait without a face has no meaning", True)
+
+
+def _photos(path: str, photos: tuple[str, ...] | None, walk: Walk) -> None:
+    if photos is not None and not photos:
+        walk.bad(path, 'needs at least one picture, or "builtin:NAME"')
+    for i, photo in enumerate(photos or ()):
+        _picture(f"{path}[{i}]", photo, walk)
+
+
+def _picture(path: str, text: str, walk: Walk) -> None:
+    if text.startswith(BUILTIN_PHOTO):
+        if not _BUILTIN_NAME.match(text):
+            walk.bad(path, 'needs the form "builtin:NAME"', text)
+    elif not text or "\0" in text:
+        walk.bad(path, "is no path", text)
+
+
+def _frames(config: Config, cameras: tuple[str, ...], walk: Walk) -> None:
+    frames = config.frames
+    if frames.default_camera and frames.default_camera not in cameras:
+        walk.bad(
+            "frames.default_camera",
+            "there is no such camera",
+            frames.default_camera,
+            did_you_mean(frames.default_camera, cameras),
+        )
+    open_net = config.isolation.mode == "off"
+    for key in ("endpoint", "view_endpoint"):
+        address = getattr(frames, key)
+        if address:
+            _address(f"frames.{key}", address, listens=True, open_net=open_net, walk=walk)
+    for i, sub in enumerate(frames.imagezmq_subscribe):
+        path = f"frames.imagezmq_subscribe[{i}]"
+        if sub.camera is not None and sub.camera not in cameras:
+            hint = did_you_mean(sub.camera, cameras)
+            walk.bad(f"{path}.camera", "there is no such camera", sub.camera, hint)
+        if sub.address is not None:
+            _address(f"{path}.address", sub.address, listens=False, open_net=open_net, walk=walk)
+
+
+def _address(path: str, address: str, *, listens: bool, open_net: bool, walk: Walk) -> None:
+    """A ZeroMQ address: ipc anywhere, tcp only where the engine has a network."""
+    scheme, _, rest = address.partition("://")
+    if scheme == "ipc" and rest and "\0" not in rest:
+        # sockaddr_un holds 107 bytes and a NUL (unix(7))
+        if len(rest.encode(errors="replace")) > 107:
+            walk.bad(path, "the path of a socket can have 107 bytes at most", address)
+        elif not rest.startswith("/"):
+            walk.bad(path, "needs an absolute path: ipc:///folder/name.sock", address)
+        return
+    host, colon, port = rest.rpartition(":")
+    if scheme != "tcp" or not colon or not port.isdecimal() or not host:
+        walk.bad(path, 'needs the form "ipc:///folder/name.sock" or "tcp://host:port"', address)
+    elif not 1 <= int(port[:6]) <= 65535:
+        walk.bad(path, "needs a port of 1 to 65535", address)
+    elif listens and not is_loopback(host):
+        walk.bad(path, "raw frames would cross the network unprotected; use ipc:// here and run "
+                 "`edged camera` on this device for a network camera", address)  # fmt: skip
+    elif not open_net:
+        walk.bad(path, 'the engine has no network (isolation.mode); use ipc://, or set '
+                 'isolation.mode = "off" and say so to your visitors', address)  # fmt: skip
+
+
+def _guard(config: Config, walk: Walk) -> None:
+    guard = config.guard
+    for key in ("sizes_px", "stream_sizes_px"):
+        sizes = getattr(guard, key)
+        if not sizes:
+            walk.bad(f"guard.{key}", "needs at least one size")
+        for i, size in enumerate(sizes):
+            if not 64 <= size <= 4096 or size % 32:
+                walk.bad(f"guard.{key}[{i}]", "must be 64 to 4096 and a multiple of 32", size)
+    if guard.sizes_px and min(guard.sizes_px) > _SMALL_LOOK_PX:
+        reason = f"needs one size of {_SMALL_LOOK_PX} or less for faces that fill the frame"
+        walk.bad("guard.sizes_px", reason, guard.sizes_px)
+    turns = guard.rotations_deg
+    if 0 not in turns or any(turn not in TURNS for turn in turns):
+        walk.bad("guard.rotations_deg", "takes 0 and any of 90, 180, 270", turns)
+    _range(walk, "guard.full_look_every_n", guard.full_look_every_n, (1, 300))
+    _range(walk, "guard.hold_ms", guard.hold_ms, (0, 60_000))
+    _range(walk, "guard.det_thresh", guard.det_thresh, (0.05, 0.95))
+
+
+def _publish(config: Config, walk: Walk) -> None:
+    said = config.publish.allow_builtin_to_remote_broker
+    if said not in ("", UNDERSTOOD):
+        reason = f'must say "{UNDERSTOOD}", or be left out'
+        walk.bad("publish.allow_builtin_to_remote_broker", reason, said)
+
+
+def _outbox(config: Config, walk: Walk) -> None:
+    outbox = config.outbox
+    year = 366 * 86_400
+    _range(walk, "outbox.retention_s", outbox.retention_s, (0, year))
+    _range(walk, "outbox.unsent_max_age_s", outbox.unsent_max_age_s, (60, year))
+    _range(walk, "outbox.max_bytes", outbox.max_bytes, (1 << 20, 1 << 50))
+    _range(walk, "outbox.dedupe_days", outbox.dedupe_days, (0.01, 366))
+    _range(walk, "outbox.min_free_bytes", outbox.min_free_bytes, (0, 1 << 50))
+
+
+def _broker(config: Config, walk: Walk) -> None:
+    broker = config.broker
+    if re.search(r"[\s/\x00-\x1f]", broker.host):
+        walk.bad("broker.host", "needs a name or an address alone, no mqtt:// and no port",
+                 hide_login(broker.host))  # fmt: skip
+    tls = broker.tls
+    if tls and (tls.cert_file is None) != (tls.key_file is None):
+        missing = "key_file" if tls.key_file is None else "cert_file"
+        walk.bad(f"broker.tls.{missing}", "is missing: cert_file and key_file go together")
+    if broker.password_file is not None and not broker.username:
+        walk.bad("broker.username", "is missing beside broker.password_file")

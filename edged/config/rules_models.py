@@ -1,0 +1,93 @@
+"""The rules of `[models]`: they exist, do the job, fit together, and may be used.
+
+Knows recipes; adds lines to the walk's problems and raises nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edged.config.facts import hide_login
+from edged.config.schema import ModelsTable
+from edged.errors import ConfigError
+from edged.recipe import Recipe, list_recipes
+from edged.tables import Walk, did_you_mean
+from edged.transport.link import is_loopback
+
+
+def check_models(models: ModelsTable, walk: Walk) -> None:
+    """All rules about models; problems go to the walk, those of recipes as well."""
+    try:
+        recipes = list_recipes(models.recipes)
+    except ConfigError as error:
+        walk.problems += error.problems
+        return
+    shelf = _Shelf(recipes, models.accept_licence, walk)
+    if not models.detectors:
+        walk.bad("models.detectors", "needs at least one detector")
+    found = [
+        shelf.take(f"models.detectors[{i}]", model_id, "detector")
+        for i, model_id in enumerate(models.detectors)
+    ]
+    families = {recipe.family for recipe in found if recipe}
+    if all(found) and "haar" not in families and len(families) == 1:
+        walk.bad("models.detectors", "the guard needs two detectors of different families, such "
+                 'as ["det_10g", "yunet"]', models.detectors)  # fmt: skip
+    embedder = shelf.take("models.embedder", models.embedder, "recogniser")
+    shelf.take("models.guard_recogniser", models.guard_recogniser, "recogniser")
+    if models.restorer:
+        shelf.take("models.restorer", models.restorer, "restorer")
+    swapper = shelf.take("models.swapper", models.swapper, "swapper")
+    if swapper and embedder and swapper.takes_embedding_of != embedder.id:
+        walk.bad("models.embedder", f'the swapper "{swapper.id}" takes the vector of '
+                 f'"{swapper.takes_embedding_of}"', embedder.id)  # fmt: skip
+    for i, model_id in enumerate(models.accept_licence):
+        if model_id not in recipes:
+            hint = did_you_mean(model_id, recipes)
+            walk.bad(f"models.accept_licence[{i}]", "there is no such model", model_id, hint)
+    if models.mirror and not _is_mirror(models.mirror):
+        reason = "needs an https:// or file:// address (http:// on this machine alone)"
+        walk.bad("models.mirror", reason, hide_login(models.mirror))
+
+
+def _is_mirror(address: str) -> bool:
+    try:
+        split = urllib.parse.urlsplit(address)
+        local = split.scheme == "http" and is_loopback(split.hostname or "")
+    except ValueError:  # brackets that are no IPv6 address
+        return False
+    return (local or split.scheme in ("https", "file")) and not re.search(r"\s", address)
+
+
+@dataclass(frozen=True)
+class _Shelf:
+    """All recipes, and how one is taken for a job."""
+
+    recipes: Mapping[str, Recipe]
+    accepted: tuple[str, ...]
+    walk: Walk
+
+    def take(self, path: str, model_id: str, kind: str) -> Recipe | None:
+        """The recipe of a model, if there is one; notes what speaks against it."""
+        recipe = self.recipes.get(model_id)
+        if recipe is None:
+            fitting = [other.id for other in self.recipes.values() if other.kind == kind]
+            reason = "there is no such model; see `edged models list`"
+            self.walk.bad(path, reason, model_id, did_you_mean(model_id, fitting))
+            return None
+        if recipe.kind != kind:
+            self.walk.bad(path, f"is a {recipe.kind}; a {kind} is needed here", model_id)
+            return None
+        if not recipe.free and model_id not in self.accepted:
+            licence = recipe.licence
+            terms = "non-commercial" if licence.commercial is False else "ask its vendor"
+            self.walk.bad(
+                path,
+                f"its licence ({licence.name}; {licence.vendor}; {terms}) must be accepted: if "
+                f'its terms fit your use, add "{model_id}" to models.accept_licence',
+                model_id,
+            )
+        return recipe

@@ -1,0 +1,283 @@
+"""The schema of `engines/*.toml`: one table a model, so that a new model is data, not code.
+
+A recipe says what a model is, where its file comes from and how to know it (bytes,
+SHA-256), under which licence, and what its tensors mean.  Names and dtypes of tensors are
+read from the model file itself.  Knows the form and the folders; knows nothing of model
+files on disk (the store does) and of running them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from edged import tables
+from edged.errors import ConfigError
+from edged.resources import data_folder
+
+Kind = Literal["detector", "recogniser", "swapper", "restorer"]
+Family = Literal["scrfd", "yunet", "haar", "arcface", "inswapper", "restorer"]
+Template = Literal["", "arcface_112", "arcface_128", "ffhq_512"]
+
+ModelId = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"\A[a-z0-9][a-z0-9_.+-]{0,63}\Z",
+        description="1 to 64 of a-z, 0-9, '_', '.', '+', '-'",
+    ),
+]
+Sha256 = Annotated[
+    str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z", description="64 lower-case hex digits")
+]
+Pin = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"\A([0-9a-f]{64}|unpinned)\Z",
+        description='64 lower-case hex digits, or "unpinned"',
+    ),
+]
+FileName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"\A([A-Za-z0-9][A-Za-z0-9_.+-]{0,99})?\Z",
+        description="a plain file name, no folder",
+    ),
+]
+Triple = tuple[float, float, float]
+
+OVERRIDES = Path("/etc/edged/engines")
+"""Recipes of the operator; one with the id of ours takes its place."""
+
+UNPINNED = "unpinned"
+"""`sha256` of a model whose hash no source gives."""
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One place that a model file can be had from, an entry `[[sources]]`.
+
+    Attributes:
+        url: https address of the file, or of a ZIP archive that holds it.
+        member: base name of the file inside the archive; empty for a plain file.
+        archive_sha256: of the whole archive, or "unpinned".
+    """
+
+    url: Annotated[str, msgspec.Meta(pattern=r"\Ahttps://\S+\Z", description="an https:// address")]
+    member: FileName = ""
+    archive_sha256: Pin = "unpinned"
+
+
+class Licence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Under which terms the weights may be used, the table `[licence]`.
+
+    Attributes:
+        name: short name of the licence.
+        commercial: true, false, or "ask" where the vendor must be asked.
+        vendor: who gives it.
+        contact: where to ask for other terms.
+        note: one sentence more.
+    """
+
+    name: str
+    commercial: bool | Literal["ask"]
+    vendor: str
+    contact: str = ""
+    note: str = ""
+
+
+class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the tensors mean, the table `[contract]`.
+
+    Attributes:
+        size_px: side of the square input; 0 where the graph leaves it open.
+        template: five points that a face crop is aligned to; empty for a whole picture.
+        channels: order of the input's channels.
+        mean, std: input = (pixel 0..255 - mean) / std.
+        out_mean, out_std: pixel 0..255 = output * out_std + out_mean, then clipped.
+        strides: of a detector's outputs.
+        anchors: of a detector, for each cell.
+    """
+
+    size_px: Annotated[int, msgspec.Meta(ge=0, le=4096)] = 0
+    template: Template = ""
+    channels: Literal["rgb", "bgr"] = "rgb"
+    mean: Triple = (0.0, 0.0, 0.0)
+    std: Triple = (1.0, 1.0, 1.0)
+    out_mean: Triple = (0.0, 0.0, 0.0)
+    out_std: Triple = (1.0, 1.0, 1.0)
+    strides: tuple[Annotated[int, msgspec.Meta(ge=1, le=256)], ...] = ()
+    anchors: Annotated[int, msgspec.Meta(ge=0, le=16)] = 0
+
+
+class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Faces (or pictures) in one run, the table `[batch]`: at least, usually, at most."""
+
+    min: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    opt: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    max: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+
+
+class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How far a reduced precision may stray from FP32, the table `[precision]`.
+
+    Attributes:
+        half: "plan" (FP16 but for the nodes that a measured plan keeps in FP32) or "no".
+        max_error: largest mean absolute error of the output against FP32, in the
+            output's own units; 0 means none is set, so FP32 is used.
+        note: why.
+    """
+
+    half: Literal["plan", "no"] = "no"
+    max_error: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
+    note: str = ""
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One model, the file `engines/<id>.toml`.
+
+    Attributes:
+        id: name in the configuration; the file is called so.
+        title: one line for lists.
+        kind: what it is used for.
+        family: which contract its tensors follow.
+        file: name of the model file in the model folder; empty for OpenCV's cascades.
+        size_bytes: of the file; 0 where no source gives it.
+        sha256: of the file, or "unpinned".
+        known_sha256: hashes that others publish for their copy of this network, each
+            with who does; such a file is recognised, but not required.
+        sources: where to download it, tried in this order; none for the built-in pack.
+        licence: terms of the weights.
+        verified: "real" (these weights were run against a reference), "stand-in" (a
+            tiny network with this contract was) or "no".
+        builtin: generated by edged itself, not downloaded.
+        contract, batch, precision: see there.
+        takes_embedding_of: id of the recogniser whose vector a swapper takes.
+        embedding_dim: length of a recogniser's vector.
+    """
+
+    id: ModelId
+    title: str
+    kind: Kind
+    family: Family
+    licence: Licence
+    verified: Literal["real", "stand-in", "no"]
+    file: FileName = ""
+    size_bytes: Annotated[int, msgspec.Meta(ge=0, le=16 * 1024**3)] = 0
+    sha256: Pin = "unpinned"
+    known_sha256: dict[Sha256, str] = {}
+    sources: tuple[Source, ...] = ()
+    builtin: bool = False
+    contract: Contract = Contract()
+    batch: Batch = Batch()
+    precision: Precision = Precision()
+    takes_embedding_of: str = ""
+    embedding_dim: Annotated[int, msgspec.Meta(ge=0, le=4096)] = 0
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the hash of the file is known."""
+        return self.sha256 != UNPINNED
+
+    @property
+    def free(self) -> bool:
+        """Whether it may be used without an entry in `accept_licence`."""
+        return self.licence.commercial is True
+
+
+def recipe_folders(extra: Iterable[Path] = ()) -> tuple[Path, ...]:
+    """Folders of recipes, later ones override: ours, the operator's, `extra`."""
+    return (data_folder("engines"), OVERRIDES, *extra)
+
+
+def list_recipes(extra_dirs: Iterable[Path] = ()) -> dict[str, Recipe]:
+    """All recipes by id, sorted.
+
+    Raises:
+        ConfigError: with every problem of every recipe.
+    """
+    found: dict[str, Recipe] = {}
+    problems: list[str] = []
+    for folder in recipe_folders(extra_dirs):
+        for path in sorted(folder.glob("*.toml")) if os.access(folder, os.R_OK) else ():
+            recipe, wrong = _try_recipe(path)
+            problems += wrong
+            if recipe:
+                found[recipe.id] = recipe
+    if problems:
+        raise ConfigError(*problems)
+    return dict(sorted(found.items()))
+
+
+def load_recipe(model_id: str, extra_dirs: Iterable[Path] = ()) -> Recipe:
+    """The recipe of one model.
+
+    Raises:
+        ConfigError: when there is none of this id, or it is not valid.
+    """
+    for folder in reversed(recipe_folders(extra_dirs)):
+        path = folder / f"{model_id}.toml"
+        if "/" not in model_id and path.is_file():
+            return read_recipe(path)
+    known = {path.stem for folder in recipe_folders(extra_dirs) for path in folder.glob("*.toml")}
+    raise ConfigError(unknown_model(model_id, known))
+
+
+def unknown_model(model_id: str, known: Iterable[str]) -> str:
+    """The sentence for an id that no recipe has."""
+    hint = tables.did_you_mean(model_id, known)
+    shown = tables.show_value("model", model_id)
+    return f"model {shown}: there is no recipe of this id{hint}; see `edged models list`"
+
+
+def _try_recipe(path: Path) -> tuple[Recipe | None, tuple[str, ...]]:
+    try:
+        return read_recipe(path), ()
+    except ConfigError as error:
+        return None, error.problems
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in one file.
+
+    Raises:
+        ConfigError: with every problem of the file.
+    """
+    tree = tables.read(path)
+    walk = tables.Walk(base=path.parent, root=Recipe)
+    recipe = tables.build(Recipe, tree, walk)
+    if not walk.problems:
+        _check(recipe, path, walk)
+    if walk.problems:
+        raise ConfigError(*(f"{path}: {problem}" for problem in walk.problems))
+    return recipe
+
+
+_FAMILIES: Mapping[str, frozenset[str]] = {
+    "detector": frozenset({"scrfd", "yunet", "haar"}),
+    "recogniser": frozenset({"arcface"}),
+    "swapper": frozenset({"inswapper"}),
+    "restorer": frozenset({"restorer"}),
+}
+
+
+def _check(recipe: Recipe, path: Path, walk: tables.Walk) -> None:
+    """Rules across the fields of a recipe."""
+    if recipe.id != path.stem:
+        walk.bad("id", f'must be the name of the file, "{path.stem}"', recipe.id)
+    if recipe.family not in _FAMILIES[recipe.kind]:
+        walk.bad("family", f"is no family of a {recipe.kind}", recipe.family)
+    if not recipe.file and recipe.family != "haar":
+        walk.bad("file", "is missing: the name of the model file")
+    if recipe.kind == "swapper" and not recipe.takes_embedding_of:
+        walk.bad("takes_embedding_of", "is missing: the recogniser whose vector this swapper takes")
+    if recipe.kind == "recogniser" and not recipe.embedding_dim:
+        walk.bad("embedding_dim", "is missing: the length of the recogniser's vector")
+    if recipe.kind != "detector" and not recipe.contract.template:
+        walk.bad("contract.template", f"is missing: a {recipe.kind} takes aligned crops")
+    if 0.0 in (*recipe.contract.std, *recipe.contract.out_std):
+        walk.bad("contract.std", "must not be zero")
+    if not recipe.batch.min <= recipe.batch.opt <= recipe.batch.max:
+        walk.bad("batch", "needs min <= opt <= max")
