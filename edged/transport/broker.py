@@ -11,6 +11,7 @@ Knows no outbox, no engine and no topic.
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from typing import Any
 
@@ -40,6 +41,9 @@ log = logging.getLogger(__name__)
 
 _IN_FLIGHT = 20
 """QoS 1 messages that may be unacknowledged at most; mosquitto's own default limit."""
+FIRST_ANSWER_S = 3.0
+"""Longest wait for the first CONNACK of MQTT 5.  A broker that does not know it should
+refuse it, but amqtt 0.12 takes our CONNECT for an unfinished one and waits for the rest."""
 _VERSIONS: dict[Protocol, MQTTProtocolVersion] = {
     "5": MQTTProtocolVersion.MQTTv5,
     "3.1.1": MQTTProtocolVersion.MQTTv311,
@@ -65,6 +69,8 @@ class BrokerLink:
         self._protocol: Protocol = "5"
         self._dialling: Dial | None = None
         self._up = False
+        self._greeted = False  # ever connected
+        self._answer_by_s = 0.0
         self._events: list[BrokerEvent] = []
         self._tokens: dict[int, int] = {}  # packet id -> token
         self._queue: deque[Publish] = deque()
@@ -118,7 +124,7 @@ class BrokerLink:
         self.close()
 
     def publish(self, message: Publish) -> None:
-        """Hand a message to the connection; lost without an event when it is down."""
+        """Publish with QoS 1; lost without an event when the connection is down."""
         if self._client is not None and self._up:
             self._queue.append(message)
             self._pump(self._client)
@@ -155,17 +161,22 @@ class BrokerLink:
             if refused is not None:
                 self._client = None
                 return [refused]
+            first = self._protocol == "5" and not self._greeted
+            patience_s = FIRST_ANSWER_S if first else 2 * self._settings.connect_timeout_s
+            self._answer_by_s = time.monotonic() + patience_s
         client = self._client
         if client is not None:
             try:
                 self._move(client, readable=readable, writable=writable)
-            except Exception as error:  # noqa: BLE001 - paho parses whatever the broker sends
+            except Exception as error:
                 log.warning(
                     "the broker sent what is not MQTT (%s); the connection is given up",
                     type(error).__name__,
                 )
                 log.debug("the parser's error", exc_info=True)
                 self._ended("closed")
+            if not self._up and not self._events and time.monotonic() >= self._answer_by_s:
+                self._events.append(Refused("silent", "it does not answer CONNECT"))
         events, self._events = self._events, []
         if any(isinstance(event, Refused | Lost) for event in events):
             self.close()
@@ -186,17 +197,16 @@ class BrokerLink:
 
     def _pump(self, client: paho.Client) -> None:
         """Publish what the broker's receive maximum allows (paho does not heed it)."""
-        while self._queue and (not self._queue[0].token or len(self._tokens) < self._room):
+        while self._queue and len(self._tokens) < self._room:
             message = self._queue.popleft()
             info = client.publish(
                 message.topic,
                 message.payload,
-                qos=1 if message.token else 0,
+                qos=1,
                 retain=message.retain,
                 properties=mqtt5.publish(message) if self._protocol == "5" else None,
             )
-            if message.token:
-                self._tokens[info.mid] = message.token
+            self._tokens[info.mid] = message.token
 
     # -- paho's callbacks: they only note what happened -----------------------------
 
@@ -206,7 +216,7 @@ class BrokerLink:
         if reason.is_failure:
             self._events.append(mqtt5.refusal(int(reason.value)))
             return
-        self._up = True
+        self._up = self._greeted = True
         self._room = min(getattr(found, "ReceiveMaximum", _IN_FLIGHT), _IN_FLIGHT)
         self._events.append(
             Connected(
@@ -233,8 +243,8 @@ class BrokerLink:
     def _on_publish(
         self, _client: paho.Client, _data: Any, mid: int, reason: ReasonCode, _found: Any
     ) -> None:
-        token = self._tokens.pop(mid, 0)
-        if token:
+        token = self._tokens.pop(mid, None)
+        if token is not None:
             self._events.append(Acked(token, int(reason.value)))
 
     def _on_subscribe(

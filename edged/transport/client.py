@@ -30,6 +30,7 @@ from edged.transport.wire import VERSION, VerdictDoc
 from edged.verdicts import Reason
 
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
+_MAX_RESENDS = 5
 _RECONNECT_MS, _RECONNECT_MAX_MS = 50, 1_000
 _NOT_EVEN_READ = (Reason.BAD_MESSAGE, Reason.BAD_HEADER)
 """Reasons of an answer that may lack the shot's id."""
@@ -63,7 +64,8 @@ class FrameClient:
 
     Args:
         endpoint: of the engine; this machine's by default.
-        timeout_s: for the connection and, from then on, for a shot's answer.
+        timeout_s: for a shot's answer.
+        connect_timeout_s: for the first connection, when less than that.
         curve: keys, for an engine on another machine.
         queue: stream frames that may wait in the socket.
     """
@@ -73,12 +75,14 @@ class FrameClient:
         endpoint: str | None = None,
         *,
         timeout_s: float = 30.0,
+        connect_timeout_s: float | None = None,
         curve: CurveClient | None = None,
         queue: int = 1,
     ) -> None:
         self.endpoint = endpoint or default_endpoint()
         ipc_path(self.endpoint)
         self._timeout_s = timeout_s
+        self._connect_timeout_s = timeout_s if connect_timeout_s is None else connect_timeout_s
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
@@ -126,19 +130,29 @@ class FrameClient:
             timeout_s: instead of the client's.
 
         Raises:
-            LinkError: no engine, or no answer in time.  The shot may have been processed:
-                sending it again under the same id gives its verdict.
+            LinkError: no engine, no answer in time, or it closes the connection again and
+                again.  The shot may have been processed: sending it again under the same
+                id gives its verdict.
             FrameError: the picture is neither JPEG nor PNG, or the id is no UUID.
         """
         shot = _checked(shot) if shot else str(uuid.uuid4())
         parts = _message(picture, shot=shot, camera=camera, scene=scene, consent=consent, want=want)
-        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
-        sent_on = self._send_when_connected(parts, deadline)
+        now = time.monotonic()
+        deadline = now + (self._timeout_s if timeout_s is None else timeout_s)
+        first = deadline if self._connections else min(deadline, now + self._connect_timeout_s)
+        sent_on = self._send_when_connected(parts, first)
+        resends = 0
         while True:
             for answer in self._wait(deadline):
                 if answer.verdict.id == shot or answer.verdict.reason in _NOT_EVEN_READ:
                     return answer
             if self.connected and self._connections != sent_on:
+                resends += 1
+                if resends > _MAX_RESENDS:
+                    raise LinkError(
+                        f"{self.endpoint} closes the connection at this picture: it is larger "
+                        "than the engine's max_payload_bytes, or the engine keeps failing"
+                    )
                 sent_on = self._send_when_connected(parts, deadline)
             if time.monotonic() >= deadline:
                 if not self.connected:

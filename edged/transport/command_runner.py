@@ -92,13 +92,6 @@ class CommandRunner(Generic[RequestT]):
             return error_reply(request_id, "internal error; see the engine's log")
 
 
-def ok_reply(request_id: str, **data: object) -> ReplyDoc:
-    """A reply of success."""
-    return ReplyDoc(
-        id=request_id, ts_ms=wall_ms(), clock_synced=clock_synced(), status="ok", data=data
-    )
-
-
 def error_reply(request_id: str, error: str) -> ReplyDoc:
     """A reply of failure."""
     return ReplyDoc(

@@ -115,7 +115,7 @@ class EgressServer:
         self._was_connected = False
         self._in_flight: set[int] = set()
         self._acked: list[int] = []
-        self._answer_due = False
+        self._answers_due = 0
         self._retry_at_s = 0.0
         self._outbox_failed = False
 
@@ -202,6 +202,7 @@ class EgressServer:
                 self._receive()
                 self._watch()
                 wait_ms = _TICK_MS if self._send_due() else _BLOCKED_MS
+                self._guarded(self._outbox.tidy)
             except zmq.ZMQError as error:
                 log.error("egress socket failed: %s", error)  # noqa: TRY400
                 wait_ms = _TICK_MS
@@ -241,7 +242,7 @@ class EgressServer:
         elif isinstance(message, CommandIn):
             self._runner.submit([peer], message, message.name, message.id)
         elif isinstance(message, Beat):
-            self._answer_due = True
+            self._answers_due += 1
             with self._lock:
                 self._beat = message
         with self._lock:
@@ -249,7 +250,7 @@ class EgressServer:
 
     def _greet(self, peer: bytes, hello: Hello) -> None:
         self._flush_acks()
-        self._answer_due = True
+        self._answers_due = self._answers_due + 1 if peer == self._peer else 1
         with self._lock:
             self._peer, self._hello = peer, hello
             self._beat = Beat(
@@ -282,19 +283,19 @@ class EgressServer:
     def _send_due(self) -> bool:
         """Send all that can be sent now; False when the uplink's buffer is full."""
         return (
-            self._send_answer()
+            self._send_answers()
             and self._send_replies()
             and self._send_docs()
             and self._send_rows()
         )
 
-    def _send_answer(self) -> bool:
+    def _send_answers(self) -> bool:
         """A sign of life for a sign of life: the uplink tells by it that the engine is there."""
-        if self._answer_due and self._peer is not None:
+        while self._answers_due and self._peer is not None:
             beat = Beat(broker=self._beat.broker, in_flight=len(self._in_flight))
             if not self._send(self._peer, pack(beat)):
                 return False
-        self._answer_due = False
+            self._answers_due -= 1
         return True
 
     def _send_replies(self) -> bool:

@@ -131,7 +131,7 @@ class FrameServer:
         self._held: dict[int, tuple[Message, Submission]] = {}  # by index of the listener
         self._answers: deque[tuple[Ticket, list[bytes]]] = deque()
         self._late = LateAnswers(max_bytes=_LATE_BYTES, max_age_s=_LATE_S)
-        self._answering = threading.Lock()
+        self._answering = threading.RLock()  # a signal handler may wake us from anywhere
         self._wake_fd = -1
         self._stopping = threading.Event()
         self._paused: Reason | None = None

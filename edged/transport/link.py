@@ -52,7 +52,7 @@ class UplinkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             (MQTT 5), so that a restart of this process is not an outage.
         max_packet_bytes: assumed limit of a broker that names none on 3.1.1.
         inflight_rows: rows published and not yet acknowledged.
-        connect_timeout_s: for TCP, TLS and CONNACK, each.
+        connect_timeout_s: for TCP and TLS, each; twice this for CONNACK.
         reconnect_min_s, reconnect_max_s: bounds of the jittered back-off.
         engine_silent_s: silence of the engine after which we say `degraded`; must be
             longer than the period of its health document.
@@ -145,11 +145,12 @@ class Refused(msgspec.Struct, frozen=True):
 
     Attributes:
         why: "version" (this MQTT version is not spoken here), "credentials",
-            "unreachable" (TCP), "tls", "closed" (ended before CONNACK) or "other".
+            "unreachable" (TCP), "tls", "closed" (ended before CONNACK), "silent" (no
+            CONNACK) or "other".
         hint: own words for the log.
     """
 
-    why: Literal["version", "credentials", "unreachable", "tls", "closed", "other"]
+    why: Literal["version", "credentials", "unreachable", "tls", "closed", "silent", "other"]
     hint: str = ""
 
 
@@ -198,14 +199,14 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True):
     """A message for the broker.
 
     Attributes:
-        token: comes back in :class:`Acked`; 0 asks for no acknowledgement (QoS 0).
+        token: comes back in :class:`Acked`.
         media_type: of the payload; on MQTT 5 its content type.
         row_id: id of a picture's result, an MQTT 5 user property.
     """
 
     topic: str
     payload: bytes
-    token: int = 0
+    token: int
     retain: bool = False
     media_type: str = "application/json"
     row_id: str = ""

@@ -13,6 +13,7 @@ sender is told: `outbox-full`, `outbox-error` or `id-reused`.
     outbox_put      a result in                        outbox_load     a row out
     outbox_shots    verdicts by shot id                outbox_gaps     what will never come
     outbox_removal  purge, age, size, damage           outbox_replay   what comes again
+    outbox_salvage  sound rows of a damaged database   outbox_clock    ages on a wrong clock
 
 Knows nothing of sockets and brokers.
 """
@@ -58,6 +59,8 @@ log = logging.getLogger(__name__)
 
 _DISK_CHECK_EVERY = 16
 """Puts between two looks at the free disk space."""
+_TIDY_BYTES = 1 << 20
+"""So much in the log is worth carrying into the database."""
 _VACUUM_PAGES = 256
 """Free pages given back to the disk at a time (2 MiB), so that a put never waits long."""
 
@@ -315,6 +318,13 @@ class Outbox:
             if gone:
                 self._store.conn.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
             return gone
+
+    def tidy(self) -> None:
+        """Carry the log into the database; for a moment in which nobody waits for a put."""
+        with self._work():
+            if self._store.unchecked_bytes > _TIDY_BYTES:
+                self._store.conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                self._store.unchecked_bytes = 0
 
     def stats(self) -> OutboxStats:
         """Figures of this moment."""

@@ -62,6 +62,7 @@ def insert(
         raise
     doc.session, doc.seq = place.session, place.seq
     store.used_bytes += size_bytes
+    store.unchecked_bytes += size_bytes
     removal.forget(store, victims)
     if lost:
         log.warning("outbox full: %d unsent rows dropped", len(lost))

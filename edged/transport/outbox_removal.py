@@ -20,6 +20,7 @@ import msgspec
 
 from edged.transport.outbox_gaps import add_gaps
 from edged.transport.outbox_rows import GapReason, Place, PurgeReceipt, PurgeSelector
+from edged.transport.outbox_salvage import salvage
 from edged.transport.outbox_schema import ACKED, PENDING
 from edged.transport.outbox_store import KEYS, Store
 from edged.transport.vault import SlotState
@@ -152,6 +153,9 @@ def remove_unreadable(store: Store, victims: Sequence[Victim], reason: GapReason
 
 def finish(store: Store) -> None:
     """At start: finish purges that a crash cut, drop rows without a key, sweep keys."""
+    if store.damaged is not None:
+        salvage(store, store.damaged)
+        store.damaged = None
     everything = select(store, "1", ())
     if store.new_keys:
         with store.transaction() as conn:
@@ -163,6 +167,7 @@ def finish(store: Store) -> None:
             delete(store, everything)
             add_gaps(store, [v.place for v in everything if v.state != ACKED], "damaged")
         store.used_bytes = 0
+        store.handed.clear()
         everything = []
         store.new_keys = False
     purged = [v for v in everything if store.vault.state(v.slot) is SlotState.DESTROYED]

@@ -20,6 +20,9 @@ _QUICK_CHECK_BYTES = 32 << 20
 """Files up to this size are checked whole at start (about 0.1 s on an SD card's cache);
 in larger ones damage is found where it is read."""
 
+_AUTO_CHECKPOINT_PAGES = 4096
+"""32 MiB of log: reached only when nobody calls `Outbox.tidy`."""
+
 PENDING, ACKED, ASIDE = 0, 1, 2
 """States of a row: to be handed out, acknowledged and replayable, never to be taken."""
 
@@ -107,6 +110,7 @@ def _configure(conn: sqlite3.Connection, path: Path) -> None:
     conn.execute("PRAGMA secure_delete=FAST")
     conn.execute("PRAGMA temp_store=MEMORY")
     conn.execute("PRAGMA journal_size_limit=8388608")
+    conn.execute(f"PRAGMA wal_autocheckpoint={_AUTO_CHECKPOINT_PAGES}")
 
 
 def _form_of(conn: sqlite3.Connection, path: Path) -> int:
@@ -134,13 +138,18 @@ def is_damage(error: sqlite3.Error) -> bool:
     return "malformed" in text or "not a database" in text or "lacks its own" in text
 
 
-def set_aside(path: Path, stamp: str) -> None:
-    """Rename a damaged file, and a database's log beside it, to `.damaged-<stamp>`."""
+def set_aside(path: Path, stamp: str) -> Path:
+    """Rename a damaged file, and a database's log beside it, to `.damaged-<stamp>`.
+
+    Returns:
+        Where the file is now.
+    """
     for suffix in ("", "-wal", "-shm"):
         part = path.with_name(path.name + suffix)
         if part.exists():
             part.rename(path.with_name(f"{path.name}.damaged-{stamp}{suffix}"))
     sync_folder(path.parent)
+    return path.with_name(f"{path.name}.damaged-{stamp}")
 
 
 def _create(conn: sqlite3.Connection, vault_id: bytes) -> None:

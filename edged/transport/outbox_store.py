@@ -42,6 +42,8 @@ class Store:
         new_keys: the key file was replaced, so that no row can be read any more.
         first_row: the first row number of this run; older ones count as historical.
         handed: rows that this run has handed out.
+        damaged: a database that was set aside and not looked through yet.
+        unchecked_bytes: written since the log was last carried into the database.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class Store:
         self._master_key = master_key
         self.handed: set[int] = set()
         self.checkpoint_due = False
+        self.unchecked_bytes = 0
+        self.damaged: Path | None = None
         self._open()
 
     def _open(self) -> None:
@@ -75,9 +79,13 @@ class Store:
             self.vault.close()
             raise
         self.new_keys = vault_id != self.vault.vault_id
+        self.measure()
+        self.handed.clear()
+
+    def measure(self) -> None:
+        """Take stock of what is there: all of it was made before now."""
         self.used_bytes = int(self.one("SELECT coalesce(sum(bytes), 0) FROM rows"))
         self.first_row = 1 + int(self.one("SELECT coalesce(max(row), 0) FROM rows"))
-        self.handed.clear()
 
     def _open_vault(self) -> Vault:
         path = self.folder / KEYS
@@ -97,7 +105,7 @@ class Store:
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
-            set_aside(path, self._stamp())
+            self.damaged = set_aside(path, self._stamp())
             log.error("database %s damaged (%s): set aside, a new session begins", path, error)  # noqa: TRY400
             self.on_event("outbox-damaged", "new-session", {})
             return open_database(path, self.vault.vault_id)
@@ -110,7 +118,7 @@ class Store:
         except sqlite3.Error:
             log.debug("closing the damaged database failed")
         self.vault.close()
-        set_aside(path, self._stamp())
+        self.damaged = set_aside(path, self._stamp())
         log.error("database %s damaged: set aside, a new session begins", path)
         self.on_event("outbox-damaged", "new-session", {})
         self._open()

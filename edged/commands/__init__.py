@@ -1,0 +1,1 @@
+"""One file a group of commands; each is thin and says what it does in its help."""

@@ -1,0 +1,59 @@
+"""`edged outbox`: what waits for the broker, asked of the running engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edged.errors import LinkError
+from edged.transport.control import ask
+from edged.transport.rundir import default_run_dir
+
+_PATIENCE_S = 10.0
+
+
+def outbox(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--run-dir", help="Folder of the sockets. Default: /run/edged, or one of yours."
+        ),
+    ] = None,
+) -> None:
+    """Show what waits for the broker, what can be replayed and how full the outbox is.
+
+    Exit code 69 when no engine answers.
+    """
+    folder = (run_dir or default_run_dir(client=True)).absolute()
+    reply = ask(f"ipc://{folder}/control.sock", "outbox", {}, timeout_s=_PATIENCE_S)
+    if reply.status != "ok":
+        raise LinkError(f"the engine cannot say how its outbox is: {reply.error}")
+    data = reply.data
+    if as_json:
+        typer.echo(json.dumps(data, indent=2))
+        return
+    used, most = data["used_bytes"], data["max_bytes"]
+    typer.echo(f"waiting      {data['depth']} rows, {_mb(data['unsent_bytes'])}")
+    if data["depth"]:
+        typer.echo(f"the oldest   {_age(data['oldest_unsent_s'])}")
+    typer.echo(f"replayable   {data['retained']} rows, {_mb(data['retained_bytes'])}")
+    if data["aside"]:
+        typer.echo(f"set aside    {data['aside']} rows that the broker will not take")
+    typer.echo(f"used         {_mb(used)} of {_mb(most)} ({100 * used / most:.0f} %)")
+    typer.echo(f"disk         {_mb(data['disk_free_bytes'])} free")
+    typer.echo(f"session      {data['session']}")
+
+
+def _mb(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.1f} MB"
+
+
+def _age(seconds: float) -> str:
+    for unit, length_s in (("days", 86_400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * length_s:
+            return f"{seconds / length_s:.1f} {unit} old"
+    return f"{seconds:.0f} seconds old"

@@ -1,0 +1,127 @@
+"""`edged run`, and its two programs alone: `edged engine` and `edged uplink`.
+
+Puts the pieces together that each process begins with: configuration, log, run folder,
+hardening, isolation.  The engine's libraries are imported after it is shut in, the
+uplink's process never imports them.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edged.config import Config, default_path, load
+from edged.daemon import logs
+from edged.errors import EdgedError
+from edged.privacy import hardening, isolation
+from edged.privacy.launch import launched
+from edged.transport.notify import Notifier
+from edged.transport.rundir import default_run_dir, make_run_dir
+
+log = logging.getLogger(__name__)
+
+WATCHDOG_S = 30.0
+"""Silence after which `edged run` takes a program for hung; as WatchdogSec= of the units."""
+
+ConfigPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", help="The configuration. Default: edged.toml here or in /etc/edged."
+    ),
+]
+RunDir = Annotated[
+    Path | None,
+    typer.Option("--run-dir", help="Folder of the sockets. Default: /run/edged, or one of yours."),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")]
+
+
+def run(config: ConfigPath = None, run_dir: RunDir = None, verbose: Verbose = False) -> None:
+    """Run engine and uplink under one supervisor, until Ctrl-C.
+
+    Exit code 0: stopped as asked. 78: the configuration must be changed. 66: a model is
+    missing. 71: the operator is needed (isolation, permissions).
+    """
+    from edged.daemon.child import Program  # noqa: PLC0415 - the other two do not need them
+    from edged.daemon.supervisor import Supervisor  # noqa: PLC0415
+
+    logs.set_up("edged", verbose=verbose)
+    path, settings, folder = _begin(config, run_dir)
+    program = _command("engine", path, folder, verbose=verbose)
+    if settings.isolation.mode != "off":
+        program = launched(settings.isolation.mode, program)
+    uplink_program = _command("uplink", path, folder, verbose=verbose)
+    programs = [
+        Program("engine", tuple(program), watchdog_s=WATCHDOG_S),
+        Program("uplink", tuple(uplink_program), watchdog_s=WATCHDOG_S),
+    ]
+    log.info("configuration %s, sockets in %s", path, folder)
+    raise typer.Exit(Supervisor(programs, folder).run())
+
+
+def engine(config: ConfigPath = None, run_dir: RunDir = None, verbose: Verbose = False) -> None:
+    """Run the engine alone: frames in, private pictures out, no network.
+
+    From a shell it leaves the network itself, as far as isolation.mode asks. Under
+    systemd it checks that its unit has done so, and does not start otherwise.
+    """
+    logs.set_up("engine", verbose=verbose)
+    notifier = Notifier()
+    try:
+        path, settings, folder = _begin(config, run_dir)
+        wanted = settings.isolation.mode
+        if wanted != "off" and not _was_shut_in():
+            again = _command("engine", path, folder, verbose=verbose)
+            os.execv(sys.executable, launched(wanted, again))  # noqa: S606 - ourselves
+        notifier.status("loading libraries")
+        from edged.daemon.engine import main  # noqa: PLC0415 - not before it is shut in
+
+        code = main(settings, folder)  # looks at its isolation first
+    except EdgedError as error:
+        notifier.status(str(error).replace("\n", "; "))
+        raise
+    raise typer.Exit(code)
+
+
+def uplink(config: ConfigPath = None, run_dir: RunDir = None, verbose: Verbose = False) -> None:
+    """Run the uplink alone: hands the engine's results to the broker; sees no frames."""
+    logs.set_up("uplink", verbose=verbose)
+    notifier = Notifier()
+    try:
+        _, settings, folder = _begin(config, run_dir)
+        from edged.daemon.uplink import serve  # noqa: PLC0415 - paho, for this process alone
+
+        code = serve(settings.uplink, f"ipc://{folder}/egress.sock")
+    except EdgedError as error:
+        notifier.status(str(error).replace("\n", "; "))
+        raise
+    raise typer.Exit(code)
+
+
+def _begin(config: Path | None, run_dir: Path | None) -> tuple[Path, Config, Path]:
+    """What all three begin with: hardened, configured, with a run folder."""
+    hardening.harden()
+    faulthandler.enable()  # places in the code, no values; also when a watchdog ends us
+    path = (config or default_path()).absolute()
+    settings = load(path)
+    return path, settings, make_run_dir((run_dir or default_run_dir()).absolute())
+
+
+def _command(name: str, config: Path, run_dir: Path, *, verbose: bool) -> list[str]:
+    words = [sys.executable, "-m", "edged", name, "--config", str(config)]
+    return [*words, "--run-dir", str(run_dir), *(["--verbose"] if verbose else [])]
+
+
+def _was_shut_in() -> bool:
+    """Whether a launcher or a service manager is responsible for the isolation."""
+    return (
+        isolation.LAUNCHER_NETNS in os.environ
+        or "NOTIFY_SOCKET" in os.environ
+        or os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid())
+    )

@@ -1,0 +1,52 @@
+"""`edged status`: asks the running engine how it is, over its control socket."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edged.errors import LinkError
+from edged.transport.control import ask
+from edged.transport.rundir import default_run_dir
+
+PATIENCE_S = 5.0
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--run-dir", help="Folder of the sockets. Default: /run/edged, or one of yours."
+        ),
+    ] = None,
+) -> None:
+    """Ask the running engine how it is.
+
+    Exit code 69 when none answers.
+    """
+    folder = (run_dir or default_run_dir(client=True)).absolute()
+    begun_s = time.monotonic()
+    reply = ask(f"ipc://{folder}/control.sock", "status", {}, timeout_s=PATIENCE_S)
+    took_ms = round(1000 * (time.monotonic() - begun_s), 1)
+    if reply.status != "ok":
+        raise LinkError(f"the engine answers, but not how it is: {reply.error}")
+    if as_json:
+        typer.echo(json.dumps({"answered_in_ms": took_ms, **reply.data}, indent=2))
+        return
+    typer.echo(f"engine: answered in {took_ms} ms")
+    for name, value in _flat(reply.data):
+        typer.echo(f"    {name:<32} {value}")
+
+
+def _flat(tree: dict[str, Any], above: str = "") -> list[tuple[str, Any]]:
+    """Leaves of nested tables as `a.b.c`, in their order."""
+    leaves: list[tuple[str, Any]] = []
+    for name, value in tree.items():
+        path = f"{above}.{name}" if above else name
+        leaves += _flat(value, path) if isinstance(value, dict) else [(path, value)]
+    return leaves

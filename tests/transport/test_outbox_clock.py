@@ -1,0 +1,70 @@
+"""Behaviour of ages when the wall clock is wrong."""
+
+from outbox_kit import Clock, put
+
+from edged.transport.outbox import Outbox, OutboxLimits
+
+_YEAR_S = 365 * 86_400.0
+
+
+def open_box(folder, clock, *, synced=False):
+    return Outbox.open(
+        folder, clock=clock.wall, steady=clock.steady, clock_synced=lambda: synced,
+        limits=OutboxLimits(retention_s=100, unsent_max_age_s=100),
+    )
+
+
+def test_a_clock_that_is_set_ages_no_row(tmp_path):
+    """A box that boots in 1970 and learns the time keeps its rows and their true age."""
+    clock = Clock(wall_s=1000.0)
+    box = open_box(tmp_path / "o", clock)
+    shot_id = put(box)
+    clock.pass_s(50)
+    clock.set_by_s(56 * _YEAR_S)
+    box.enforce()
+    assert box.stats().depth == 1
+    assert box.lookup(shot_id, shot_id.encode()) is not None
+    assert 50 <= box.stats().oldest_unsent_s < 52
+    clock.pass_s(51)
+    assert box.enforce() == 1
+    box.close()
+
+
+def test_a_clock_set_back_lets_rows_expire_all_the_same(tmp_path):
+    """A wrong time in the future does not keep a picture for ever."""
+    clock = Clock()
+    box = open_box(tmp_path / "o", clock)
+    put(box)
+    clock.set_by_s(-_YEAR_S)
+    box.enforce()
+    clock.pass_s(101)
+    assert box.enforce() == 1
+    box.close()
+
+
+def test_rows_of_an_earlier_run_without_a_clock_begin_their_age_anew(tmp_path):
+    """Made in 1970, found in 2025: their age is unknown, so they are not thrown away."""
+    clock = Clock(wall_s=1000.0)
+    box = open_box(tmp_path / "o", clock)
+    put(box)
+    box.close()
+    clock = Clock()
+    box = open_box(tmp_path / "o", clock)
+    assert box.enforce() == 0
+    clock.pass_s(101)
+    assert box.enforce() == 1
+    box.close()
+
+
+def test_rows_from_the_future_begin_their_age_anew_once_the_clock_is_good(tmp_path):
+    """A run with a clock years ahead leaves nothing that never expires."""
+    ahead = Clock(wall_s=1_760_000_000.0 + 10 * _YEAR_S)
+    box = open_box(tmp_path / "o", ahead)
+    put(box)
+    box.close()
+    clock = Clock()
+    box = open_box(tmp_path / "o", clock, synced=True)
+    assert box.enforce() == 0
+    clock.pass_s(101)
+    assert box.enforce() == 1
+    box.close()
