@@ -179,7 +179,7 @@ class Child:
         self.kill()
         code = self._process.wait()
         self._process = None
-        self.ready, self.kill_s = False, None
+        self.ready, self.kill_s, self._alive_s = False, None, None
         return code
 
     def ask_to_stop(self, number: signal.Signals = signal.SIGTERM) -> None:

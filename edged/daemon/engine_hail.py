@@ -16,8 +16,6 @@ FRESH_FOR_S = 5.0
 """`fresh` is said again to an engine that was lost within this time of answering it: it
 may have died before the outbox was told that the broker has forgotten everything."""
 
-_UNTOLD = float("inf")
-
 
 class EngineHail:
     """The state of the talk with the engine.
@@ -34,7 +32,8 @@ class EngineHail:
         self._answered = False
         self._hello_s = 0.0
         self._beat_s = float("-inf")
-        self._fresh_until_s = 0.0
+        self._fresh = False
+        self._unsure_until_s = 0.0
         self._up = False
         self._protocol = ""
         self._limit_bytes = 0
@@ -46,7 +45,7 @@ class EngineHail:
         self._protocol = protocol
         self._limit_bytes = limit_bytes
         if not session_present:
-            self._fresh_until_s = _UNTOLD
+            self._fresh = True
 
     def broker_down(self) -> None:
         """The connection to the broker is over."""
@@ -55,21 +54,22 @@ class EngineHail:
     def gone(self, now_s: float) -> None:
         """The engine's end of the socket is gone."""
         self.attached = False
-        if self._fresh_until_s > now_s:
-            self._fresh_until_s = _UNTOLD
+        if now_s < self._unsure_until_s:
+            self._fresh = True
 
     def heard(self, now_s: float) -> None:
         """The engine said something."""
         self._answered = True
-        if self._up and self._fresh_until_s == _UNTOLD:
-            self._fresh_until_s = now_s + FRESH_FOR_S
+        if self._up and self._fresh:
+            self._fresh = False
+            self._unsure_until_s = now_s + FRESH_FOR_S
 
     def hello(self, now_s: float) -> Hello:
         """Begin a hand-out afresh."""
         self._answered = False
         self._hello_s = now_s
         return Hello(
-            broker=self._word(now_s),
+            broker=self._word(),
             window=self._window,
             protocol=self._protocol if self._up else "",
             max_packet_bytes=self._limit_bytes if self._up else 0,
@@ -83,7 +83,7 @@ class EngineHail:
         """A sign of life."""
         self._beat_s = now_s
         return Beat(
-            broker=self._word(now_s),
+            broker=self._word(),
             in_flight=in_flight,
             published=published,
             reconnects=reconnects,
@@ -93,7 +93,7 @@ class EngineHail:
         """Whether it is time for a sign of life."""
         return self.attached and now_s - self._beat_s >= BEAT_S
 
-    def _word(self, now_s: float) -> Literal["down", "present", "fresh"]:
+    def _word(self) -> Literal["down", "present", "fresh"]:
         if not self._up:
             return "down"
-        return "fresh" if self._fresh_until_s > now_s else "present"
+        return "fresh" if self._fresh else "present"

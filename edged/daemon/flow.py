@@ -187,7 +187,7 @@ class Flow:
 
     def _publish(
         self, item: Item, outcome: Outcome, passed: Passed
-    ) -> tuple[VerdictDoc, OutgoingPicture]:
+    ) -> tuple[VerdictDoc, OutgoingPicture | None]:
         """Encode, write to the outbox, wake the uplink."""
         parts, header = self._parts, item.submission.header
         scene = parts.scenes[header.scene]
@@ -216,6 +216,8 @@ class Flow:
             bystanders=outcome.bystanders,
         )
         doc = parts.outbox.put(result, picture, shot_id=header.shot, payload=item.mac)
+        if doc.verdict is not Verdict.QUEUED or not result.seq:
+            return doc, None  # purged meanwhile, or answered before by another picture
         parts.on_row()
         return doc, picture
 

@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 
 STABLE_S = 10.0
 """A connection that lasted so long, or took a row, begins the back-off anew."""
+SHORT_LIVED = 5
+"""Connections in a row that did not last, after which a person is told.  mosquitto 2.0.11
+does not say that another client took our id over."""
 TAKEN_OVER_ATTEMPT = 6
 """Back-off after another client took our id: fighting it would harm both."""
 _MAX_ATTEMPT = 16
@@ -38,6 +41,7 @@ class Redial:
         self._attempt = 0
         self._up_since_s = 0.0
         self._closed_early = 0
+        self._short_lived = 0
         self._proven = False
         self.protocol: Protocol = "5"
         self.at_s = 0.0
@@ -56,7 +60,7 @@ class Redial:
             log.warning("no connection to the broker: %s", event.hint)
         self.refusal = event.hint
         at_once = False
-        if event.why == "version":
+        if event.why == "version" or (event.why == "silent" and not self._proven):
             at_once = self.protocol == "5"
             self._switch()
         elif event.why == "closed" and not self._proven:
@@ -72,7 +76,15 @@ class Redial:
     def ended(self, why: Ending, now_s: float) -> None:
         """A connection ended."""
         if now_s - self._up_since_s >= STABLE_S:
-            self._attempt = 0
+            self._attempt = self._short_lived = 0
+        else:
+            self._short_lived += 1
+        if self._short_lived == SHORT_LIVED:
+            log.error(
+                "the broker takes us and hangs up within seconds, %d times now: another client may "
+                "use the id %s, or the broker's log may say why",
+                SHORT_LIVED, self._settings.device,
+            )  # fmt: skip
         if why == "taken-over":
             self._attempt = max(self._attempt, TAKEN_OVER_ATTEMPT)
         self._wait(now_s)

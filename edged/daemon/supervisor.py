@@ -22,14 +22,13 @@ import contextlib
 import logging
 import selectors
 import signal
-import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from edged.daemon.child import NOT_STARTED, Child, Program
+from edged.daemon.signals import STOPS, arrived, wakeups_on
 from edged.errors import ConfigError, ModelError, OperatorError
 from edged.transport.notify import Notifier
 
@@ -45,7 +44,6 @@ NOT_CURED_AT_START = frozenset(
 """Codes that end everything while a program has never been ready: a person is there to
 read them.  Later they may pass (a full disk, a volume that is not mounted yet)."""
 
-STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _REMIND_S = 30.0
 _STATUS_EVERY_S = 1.0
 
@@ -103,7 +101,7 @@ class Supervisor:
         Returns:
             The exit code, as the module describes.
         """
-        with self._selector, _signals() as wakeups:
+        with self._selector, wakeups_on(*STOPS, signal.SIGCHLD) as wakeups:
             self._selector.register(wakeups, selectors.EVENT_READ)
             try:
                 self._tend()
@@ -111,7 +109,7 @@ class Supervisor:
                     moment = self._next_moment_s()
                     wait_s = None if moment is None else max(0.0, moment - time.monotonic())
                     self._selector.select(wait_s)
-                    for number in _arrived(wakeups):
+                    for number in arrived(wakeups):
                         if number in STOPS:
                             self._on_stop(signal.Signals(number))
                     self._tend()
@@ -153,7 +151,9 @@ class Supervisor:
     def _next_moment_s(self) -> float | None:
         moments: list[float | None] = []
         for number, child in enumerate(self._children):
-            moments += [child.kill_s, child.watchdog_at_s, child.restart_s]
+            moments += [child.kill_s, child.restart_s]
+            if not self._stopping:
+                moments.append(child.watchdog_at_s)
             if child.running and not child.ready and not self._stopping:
                 moments.append(self._remind_s[child.program.name])
                 if number + 1 < len(self._children) and not self._children[number + 1].started_s:
@@ -280,34 +280,3 @@ def _why(code: int) -> str:
 
 def _exit_code(code: int) -> int:
     return code if code >= 0 else 128 - code
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[socket.socket]:
-    """A socket that becomes readable, with the signal's number, at a stop or a child's end."""
-    reader, writer = socket.socketpair()
-    reader.setblocking(False)
-    writer.setblocking(False)
-    # nohup's wish is kept: what is ignored stays ignored
-    wanted = [n for n in (*STOPS, signal.SIGCHLD)
-              if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]  # fmt: skip
-    with reader, writer:
-        before_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-        before = {number: signal.signal(number, _noted) for number in wanted}
-        try:
-            yield reader
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            signal.set_wakeup_fd(before_fd)
-
-
-def _noted(_number: int, _frame: FrameType | None) -> None:
-    """Nothing: the wake-up socket has the number already."""
-
-
-def _arrived(wakeups: socket.socket) -> bytes:
-    try:
-        return wakeups.recv(4096)
-    except BlockingIOError:
-        return b""

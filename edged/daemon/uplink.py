@@ -16,11 +16,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 import zmq
 
-from edged.config import Config
 from edged.daemon import uplink_events as do
 from edged.daemon.engine_socket import EngineSocket
 from edged.daemon.uplink_state import LinkState
@@ -133,19 +131,6 @@ class Uplink:
             self._broker.leave()
         else:
             self._ended = True
-
-
-def main(config: Config, run_dir: Path) -> int:
-    """Run the uplink of a configuration in this process; the exit code.
-
-    Args:
-        config: of the device.
-        run_dir: folder of the engine's `egress.sock`.
-
-    Raises:
-        ConfigError: the settings are unsafe or name files that are not there.
-    """
-    return serve(config.uplink, f"ipc://{run_dir / 'egress.sock'}")
 
 
 def serve(settings: UplinkSettings, engine_endpoint: str) -> int:

@@ -39,7 +39,6 @@ class _Row:
     doc: bytes
     jpeg: bytes | None
     waiting: set[int] = field(default_factory=set)
-    worst: int = 0
 
 
 class RowBook:
@@ -57,6 +56,7 @@ class RowBook:
         self._flying: dict[int, _Row] = {}  # row number -> row
         self._by_token: dict[int, _Row] = {}
         self._doubts: dict[int, int] = {}  # row number -> times lost alone
+        self._explained = False
 
     @property
     def in_flight(self) -> int:
@@ -111,33 +111,42 @@ class RowBook:
             return None
         held.waiting.discard(token)
         if code >= _FAILURE:
-            held.worst = max(held.worst, code)
+            return self._refused(held, code)
         if held.waiting:
             return None
-        return self._settle(held)
-
-    def _settle(self, held: _Row) -> RowAck | RowAside | Retry:
         number = held.row.row
-        if held.worst == _QUOTA:
-            return "retry"
-        if held.worst in _VAGUE:
-            self._doubts[number] = self._doubts.get(number, 0) + 1
-            return "retry"
         del self._flying[number]
-        if held.worst:
-            return self._set_aside(number, _ASIDE.get(held.worst, "rejected"))
         self._doubts.pop(number, None)
         return RowAck(number)
 
+    def _refused(self, held: _Row, code: int) -> RowAside | Retry:
+        # At once and not when the row is complete: mosquitto 2.0.11 (Debian 12) closes the
+        # connection right after a refusal, and the cause should be known by then.
+        number = held.row.row
+        for token in held.waiting:
+            del self._by_token[token]
+        del self._flying[number]
+        if code in _VAGUE:
+            self._doubts[number] = self._doubts.get(number, 0) + 1
+        if code in _VAGUE or code == _QUOTA:
+            return "retry"
+        self._explained = True
+        return self._set_aside(number, _ASIDE.get(code, "rejected"))
+
     def lost(self, why: Ending) -> None:
-        """The connection ended: whoever was in flight may have been the cause."""
-        if why == "closed":
+        """The connection ended: who was in flight may be the cause, unless it is known."""
+        if why == "closed" and not self._explained:
             strike = 1 if len(self._flying) == 1 else 0
             for number in self._flying:
                 self._doubts[number] = self._doubts.get(number, 0) + strike
             while len(self._doubts) > _MAX_DOUBTS:
                 del self._doubts[next(iter(self._doubts))]
+        self._explained = False
         self.forget()
+
+    def explain(self) -> None:
+        """The broker has refused something: if it hangs up now, no row is in doubt."""
+        self._explained = True
 
     def forget(self) -> None:
         """Drop all rows: the engine hands them out again."""

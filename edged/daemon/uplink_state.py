@@ -25,6 +25,7 @@ from edged.daemon.command_desk import CommandDesk
 from edged.daemon.engine_hail import BEAT_S, EngineHail
 from edged.daemon.redial import Redial
 from edged.daemon.status_board import StatusBoard
+from edged.daemon.uplink_docs import DocBook
 from edged.daemon.uplink_events import (
     Close,
     Effect,
@@ -96,7 +97,7 @@ class LinkState:
         self._board = StatusBoard(settings.engine_silent_s, clock_synced, wall_ms)
         self._desk = CommandDesk(clock_synced, wall_ms)
         self._events: deque[bytes] = deque(maxlen=_MAX_EVENTS)
-        self._docs_in_flight: set[int] = set()
+        self._docs = DocBook(self._next_token)
         self._token = 0
         self._effects: list[Effect] = []
         self._now_s = 0.0
@@ -166,7 +167,7 @@ class LinkState:
         self.phase = "up"
         self._redial.connected(event.protocol, self._now_s)
         assumed = self._settings.max_packet_bytes if event.protocol == "3.1.1" else 0
-        self._limit_bytes = event.max_packet_bytes or assumed
+        self._limit_bytes = self._docs.limit_bytes = event.max_packet_bytes or assumed
         self._hail.broker_up(
             session_present=event.session_present,
             protocol=event.protocol,
@@ -212,7 +213,7 @@ class LinkState:
     def _drop(self, why: Ending) -> None:
         self._reconnects += 1
         self._rows.lost(why)
-        self._docs_in_flight.clear()
+        self._docs.forget()
         self._redial.ended(why, self._now_s)
         self._hail.broker_down()
         self.phase = "waiting"
@@ -225,8 +226,10 @@ class LinkState:
         self._do(Open(self._redial.protocol, self._board.offline("connection-lost")))
 
     def _on_acked(self, event: Acked) -> None:
-        if event.token in self._docs_in_flight:
-            self._docs_in_flight.discard(event.token)
+        if self._docs.holds(event.token):
+            taken = self._docs.acked(event.token, event.code, self._now_s)
+            if not taken:  # some brokers hang up as well
+                self._rows.explain()
             if event.token == self._farewell:
                 self._farewell = 0
             return
@@ -285,9 +288,7 @@ class LinkState:
         elif message.topic == "event" and self.phase != "up":
             self._events.append(doc)
         else:
-            self._publish_doc(
-                self._topics.doc(message.topic), doc, acknowledged=message.topic == "event"
-            )
+            self._publish_doc(self._topics.doc(message.topic), doc)
 
     def _on_engine_found(self, _event: EngineFound) -> None:
         self._hail.attached = True
@@ -340,7 +341,7 @@ class LinkState:
 
     def _release(self) -> None:
         released = self._rows.release(
-            limit_bytes=self._limit_bytes, calm=not self._docs_in_flight
+            limit_bytes=self._limit_bytes, calm=not self._docs.in_flight
         )
         for item in released:
             if isinstance(item, Publish):
@@ -375,21 +376,15 @@ class LinkState:
         if self.phase == "up" and (always or self._board.changed()):
             self._publish_doc(self._topics.status, self._board.show(), retain=True)
 
-    def _publish_doc(
-        self, topic: str, payload: bytes, *, retain: bool = False, acknowledged: bool = True
-    ) -> int:
-        """Publish a document if the broker is there; its token, or 0."""
+    def _publish_doc(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
+        """Publish a document if the broker is there and takes it; its token, or 0."""
         if self.phase not in ("up", "stopping"):
             return 0
-        token = self._next_token() if acknowledged else 0
-        message = Publish(topic=topic, payload=payload, token=token, retain=retain)
-        if self._limit_bytes and message.packet_bytes() > self._limit_bytes:
-            log.error("%s is larger than the broker's limit of a packet; it is not sent", topic)
+        message = self._docs.message(topic, payload, retain=retain, now_s=self._now_s)
+        if message is None:
             return 0
-        if token:
-            self._docs_in_flight.add(token)
         self._do(message)
-        return token
+        return message.token
 
     def _next_token(self) -> int:
         self._token += 1

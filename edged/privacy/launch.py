@@ -58,9 +58,13 @@ def main(arguments: Sequence[str]) -> None:
         case _:
             sys.exit("usage: python -m edged.privacy.launch namespace|seccomp|off -- PROGRAM")
     wake_gpu()
-    os.environ[isolation.LAUNCHER_NETNS] = isolation.netns()
+    before = isolation.netns()
     try:
         isolation.apply(mode)
+        # Empty where the namespace was there before (a container without a network):
+        # nobody here knows the one outside.
+        stayed = mode == "namespace" and isolation.netns() == before
+        os.environ[isolation.LAUNCHER_NETNS] = "" if stayed else before
         os.execvp(program[0], program)  # noqa: S606 - that is this module's purpose
     except EdgedError as error:
         print(f"edged: {error}", file=sys.stderr)  # noqa: T201 - the command's error output

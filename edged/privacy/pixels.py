@@ -19,9 +19,12 @@ CORE_112 = (24, 34, 88, 106)
 """x1, y1, x2, y2 of brows, eyes, nose and mouth on a 112 px ArcFace crop; inside every
 swap mask, so that each pixel of it must come from the swap."""
 
-COARSE_PX = 16
-"""Side of the low-passed core: 4 px cells, so that a mosaic of 8 px blocks and a blur of
-4 px leave it nearly as it was, while another face does not."""
+COARSE_PX = 10
+"""Side of the low-passed core, after which its quadratic surface (the light) is removed.
+Of sides 6 to 16, with planes, quadratics and a generic face removed, this parted best:
+swaps stayed at 0.56 or less, a mosaic of 16 px blocks on a 128 px crop (8 blocks a face)
+began at 0.60, weaker mosaics, blurs, mirror images and inversion at 0.68 or more
+(7 faces, 63 swaps; `calibration/guard.toml` holds the bound)."""
 
 PARTS = 4
 """The core is cut into so many by so many parts for the untouched test."""
@@ -32,7 +35,10 @@ does not change a correlation)."""
 
 
 def coarse_correlation(before: Image, after: Image) -> float:
-    """|Normalised correlation| of the low-passed cores, illumination planes removed.
+    """|Normalised correlation| of the low-passed cores, the light removed.
+
+    Taken as they are and with one of them mirrored, the larger of the two: a mirrored
+    face is the face.
 
     Args:
         before: (112, 112, 3) uint8 BGR, aligned crop of the input.
@@ -41,7 +47,9 @@ def coarse_correlation(before: Image, after: Image) -> float:
     Returns:
         0 (unrelated, or flat) to 1 (same or inverted).
     """
-    return abs(_correlation(_coarse(before), _coarse(after)))
+    a, b = _coarse(before), _coarse(after)
+    mirrored = b.reshape(COARSE_PX, COARSE_PX)[:, ::-1].reshape(-1)
+    return max(abs(_correlation(a, b)), abs(_correlation(a, mirrored)))
 
 
 def untouched_share(before: Image, after: Image) -> float:
@@ -73,17 +81,18 @@ def _core_luma(crop: Image) -> Floats:
 
 
 def _coarse(crop: Image) -> Floats:
-    """(COARSE_PX**2,) float32: low-passed core without mean and linear gradient."""
+    """(COARSE_PX**2,) float32: low-passed core without its quadratic surface."""
     small = cv2.resize(_core_luma(crop), (COARSE_PX, COARSE_PX), interpolation=cv2.INTER_AREA)
     flat = small.reshape(-1)
-    return np.asarray(flat - _plane() @ (_plane().T @ flat), np.float32)
+    return np.asarray(flat - _light() @ (_light().T @ flat), np.float32)
 
 
 @lru_cache(maxsize=1)
-def _plane() -> Floats:
-    """(COARSE_PX**2, 3) float32 orthonormal basis of 1, x and y."""
-    ys, xs = np.mgrid[:COARSE_PX, :COARSE_PX]
-    basis = np.stack([np.ones(xs.size), xs.ravel(), ys.ravel()], 1).astype(np.float64)
+def _light() -> Floats:
+    """(COARSE_PX**2, 6) float32 orthonormal basis of 1, x, y, x*x, x*y, y*y."""
+    ys, xs = np.mgrid[:COARSE_PX, :COARSE_PX] / (COARSE_PX - 1) * 2 - 1
+    x, y = xs.ravel(), ys.ravel()
+    basis = np.stack([np.ones(x.size), x, y, x * x, x * y, y * y], 1)
     return np.asarray(np.linalg.qr(basis)[0], np.float32)
 
 
