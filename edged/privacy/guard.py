@@ -168,7 +168,7 @@ class Guard:
         failed: list[Region] = []
         reason = Reason.OK
         swapped = [r for r in regions if r.action == "swapped"]
-        owners = [_owner(face, regions) for face in seen]
+        owners = _owners(seen, regions)
         crops: list[Image] = []
         about: list[Region] = []
         for region in swapped:
@@ -271,15 +271,18 @@ def paint(out: Image, box: Floats, fill_bgr: tuple[int, int, int]) -> Rect:
     return x1, y1, x2, y2
 
 
-def _owner(face: Face, regions: Sequence[Region]) -> Region | None:
-    """The region that explains an output face: the one that overlaps it most."""
-    best, most = None, 0.2
-    for region in regions:
-        area = grow(region.face.box, FILL_MARGIN) if region.action == "filled" else region.face.box
-        overlap = float(iou(face.box[None], area[None])[0, 0])
-        if overlap > most:
-            best, most = region, overlap
-    return best
+def _owners(seen: Sequence[Face], regions: Sequence[Region]) -> list[Region | None]:
+    """For each output face the region that explains it: the one that overlaps it most."""
+    if not seen or not regions:
+        return [None] * len(seen)
+    areas = np.stack(
+        [grow(r.face.box, FILL_MARGIN) if r.action == "filled" else r.face.box for r in regions]
+    )
+    overlap = iou(np.stack([face.box for face in seen]), areas)  # (seen, regions)
+    best = overlap.argmax(axis=1)
+    return [
+        regions[index] if overlap[row, index] > 0.2 else None for row, index in enumerate(best)
+    ]
 
 
 def _explained(box: Floats, template_boxes: Floats) -> bool:

@@ -45,6 +45,15 @@ _TEMPLATE = np.array(
     np.float32,
 )
 
+# Fewer answers than this are chance; a face with so many weighted ones is as likely as not.
+# Frontal faces get 25 to 70, three-quarter ones 5 to 15, texture up to 15 and no eyes.
+_LEAST_SUPPORT, _EVEN_SUPPORT = 3, 10.0
+# What an answer counts by the number of eyes that are seen.
+_EYES_COUNT = (0.3, 1.25, 2.0)
+
+# Tilted heads are rarer: they are looked for in a smaller picture.
+_TILTED_SHRINK = 0.9
+
 _local = threading.local()
 
 
@@ -52,9 +61,30 @@ def _cascade(name: str) -> cv2.CascadeClassifier:
     """The named cascade, loaded once a thread: a classifier holds scratch buffers."""
     loaded: dict[str, cv2.CascadeClassifier] = _local.__dict__.setdefault("cascades", {})
     if name not in loaded:
-        path = Path(cv2.data.haarcascades) / f"haarcascade_{name}.xml"
+        path = Path(cv2.__file__).parent / "data" / f"haarcascade_{name}.xml"
         loaded[name] = cv2.CascadeClassifier(str(path))
     return loaded[name]
+
+
+@dataclass(frozen=True)
+class _Proposal:
+    """What may be a face: centre (2,) px, side of its box px, tilt in degrees."""
+
+    centre: _Floats
+    side: float
+    tilt_deg: float
+
+    def patch(self, gray: _Gray, patch_px: int, box_px: int) -> tuple[_Gray, _Floats]:
+        """The proposal upright in a square patch, and the (2, 3) map from it back."""
+        scale = box_px / self.side
+        matrix = cv2.getRotationMatrix2D((0.0, 0.0), self.tilt_deg, scale)
+        matrix[:, 2] = (patch_px - 1) / 2 - matrix[:, :2] @ self.centre
+        shape = (patch_px, patch_px)
+        patch = cv2.warpAffine(
+            gray, matrix, shape, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        back = cv2.invertAffineTransform(matrix)
+        return np.asarray(patch, np.uint8), np.asarray(back, np.float32)
 
 
 @dataclass(frozen=True)
@@ -71,7 +101,7 @@ class HaarDetector:
 
     max_side: int = 480
     tilts_deg: tuple[float, ...] = (0.0, -20.0, 20.0)
-    min_face_px: int = 22
+    min_face_px: int = 24
     threshold: float = 0.5
 
     def __call__(self, image: NDArray[np.uint8]) -> tuple[_Floats, _Floats, _Floats]:
@@ -86,19 +116,23 @@ class HaarDetector:
         """
         gray = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
         found: list[tuple[float, _Floats, _Floats]] = []
-        for centre, side, tilt in self._proposals(gray):
-            support = _support(gray, centre, side, tilt)
-            if support < 3:
-                continue
-            eyes, seen = _eyes(gray, centre, side, tilt)
-            weight = support * (0.5 + 0.75 * seen)
-            score = weight / (weight + 10.0)
-            if score >= self.threshold:
-                found.append((score, _box(eyes, centre, side), _landmarks(eyes)))
+        for proposal in self._proposals(gray):
+            support = _support(gray, proposal)
+            if support >= _LEAST_SUPPORT:
+                eyes, seen = _eyes(gray, proposal)
+                weight = support * _EYES_COUNT[seen]
+                found.append((weight, _box(eyes, proposal), _landmarks(eyes)))
         kept: list[tuple[float, _Floats, _Floats]] = []
-        for face in sorted(found, key=lambda item: -item[0]):
-            if all(not _same(face[1], other[1]) for other in kept):
-                kept.append(face)
+        while found:
+            # The best of those that are one face stands for all and has their weight.
+            best = max(found, key=lambda item: item[0])
+            group = [item for item in found if _same(item[1], best[1])]
+            found = [item for item in found if not _same(item[1], best[1])]
+            weight = sum(item[0] for item in group)
+            score = weight / (weight + _EVEN_SUPPORT)
+            if score >= self.threshold:
+                kept.append((score, best[1], best[2]))
+        kept.sort(key=lambda item: -item[0])
         if not kept:
             return (
                 np.zeros((0, 4), np.float32),
@@ -111,23 +145,26 @@ class HaarDetector:
             np.stack([points for _, _, points in kept]),
         )
 
-    def _proposals(self, gray: _Gray) -> list[tuple[_Floats, float, float]]:
-        """Centre (2,) px, box side px and tilt in degrees of what may be a face."""
+    def _proposals(self, gray: _Gray) -> list[_Proposal]:
+        """What may be a face, in coordinates of the picture."""
         height, width = gray.shape
-        shrink = min(1.0, self.max_side / max(height, width))
-        size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-        small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA) if shrink < 1.0 else gray
-        scale = np.array([width / size[0], height / size[1]], np.float32)
-        proposals: list[tuple[_Floats, float, float]] = []
+        proposals: list[_Proposal] = []
         for tilt in self.tilts_deg:
+            most = self.max_side * (_TILTED_SHRINK if tilt else 1.0)
+            shrink = min(1.0, most / max(height, width))
+            size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+            small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+            scale = np.array([width / size[0], height / size[1]], np.float32)
             turned, back = _turn(np.asarray(small, np.uint8), tilt)
-            boxes = _cascade("frontalface_alt2").detectMultiScale(
-                turned, 1.2, 2, minSize=(self.min_face_px, self.min_face_px)
-            )
-            for x, y, w, h in boxes:
+            least = (self.min_face_px, self.min_face_px)
+            for x, y, w, h in _cascade("frontalface_alt2").detectMultiScale(
+                turned, 1.2, 2, minSize=least
+            ):
                 middle = np.array([x + (w - 1) / 2, y + (h - 1) / 2, 1.0], np.float32)
-                centre = ((back @ middle + 0.5) * scale - 0.5).astype(np.float32)
-                proposals.append((centre, float(w * scale.mean()), tilt))
+                centre = (back @ middle + 0.5) * scale - 0.5
+                proposals.append(
+                    _Proposal(centre.astype(np.float32), float(w * scale.mean()), tilt)
+                )
         return proposals
 
 
@@ -145,23 +182,9 @@ def _turn(gray: _Gray, tilt_deg: float) -> tuple[_Gray, _Floats]:
     return np.asarray(turned, np.uint8), np.asarray(back, np.float32)
 
 
-def _patch(
-    gray: _Gray, centre: _Floats, side: float, tilt_deg: float, patch_px: int, box_px: int
-) -> tuple[_Gray, _Floats]:
-    """The proposal upright in a square patch, and the (2, 3) map from it back."""
-    scale = box_px / side
-    matrix = cv2.getRotationMatrix2D((0.0, 0.0), tilt_deg, scale)
-    matrix[:, 2] = (patch_px - 1) / 2 - matrix[:, :2] @ centre
-    shape = (patch_px, patch_px)
-    flags = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
-    patch = cv2.warpAffine(gray, matrix, shape, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    back = cv2.invertAffineTransform(matrix)
-    return np.asarray(patch, np.uint8), np.asarray(back, np.float32)
-
-
-def _support(gray: _Gray, centre: _Floats, side: float, tilt_deg: float) -> int:
+def _support(gray: _Gray, proposal: _Proposal) -> int:
     """How many raw windows of the more doubtful of two other cascades see a face."""
-    patch, _ = _patch(gray, centre, side, tilt_deg, _LOOK_PX, _LOOK_BOX_PX)
+    patch, _ = proposal.patch(gray, _LOOK_PX, _LOOK_BOX_PX)
     low, high = int(_LOOK_BOX_PX * 0.75), int(_LOOK_BOX_PX * 1.35)
     counts = []
     for name in ("frontalface_alt", "frontalface_default"):
@@ -174,11 +197,9 @@ def _support(gray: _Gray, centre: _Floats, side: float, tilt_deg: float) -> int:
     return min(counts)
 
 
-def _eyes(
-    gray: _Gray, centre: _Floats, side: float, tilt_deg: float
-) -> tuple[_Floats, int]:
+def _eyes(gray: _Gray, proposal: _Proposal) -> tuple[_Floats, int]:
     """Both eyes in the picture (2, 2) px, and how many of them a cascade saw."""
-    patch, back = _patch(gray, centre, side, tilt_deg, _EYES_PX, _EYES_BOX_PX)
+    patch, back = proposal.patch(gray, _EYES_PX, _EYES_BOX_PX)
     corner = (_EYES_PX - _EYES_BOX_PX) / 2
     prior = corner + _EYE_PRIOR * _EYES_BOX_PX - 0.5  # (2, 2)
     reach = _EYE_REACH * _EYES_BOX_PX
@@ -215,16 +236,15 @@ def _landmarks(eyes: _Floats) -> _Floats:
     ratio = complex(real[0], real[1]) / complex(model[0], model[1])
     turn = np.array([[ratio.real, -ratio.imag], [ratio.imag, ratio.real]], np.float32)
     points = (_TEMPLATE - _TEMPLATE[0]) @ turn.T + eyes[0]
-    return points.astype(np.float32)
+    return np.asarray(points, np.float32)
 
 
-def _box(eyes: _Floats, centre: _Floats, side: float) -> _Floats:
+def _box(eyes: _Floats, proposal: _Proposal) -> _Floats:
     """Box (4,) px from brow to chin, narrower than the cascade's square."""
-    half_width, half_height = 0.38 * side, 0.50 * side
-    middle = 0.5 * (centre + eyes.mean(axis=0) + [0.0, 0.12 * side])
-    low = middle - [half_width, half_height]
-    high = middle + [half_width, half_height]
-    return np.concatenate([low, high]).astype(np.float32)
+    side = proposal.side
+    half = np.array([0.38, 0.50], np.float32) * side
+    middle = 0.5 * (proposal.centre + eyes.mean(axis=0) + np.array([0.0, 0.12 * side]))
+    return np.concatenate([middle - half, middle + half]).astype(np.float32)
 
 
 def _same(one: _Floats, other: _Floats) -> bool:

@@ -24,7 +24,7 @@ class HaarFamily:
 
     detector: HaarDetector = field(default_factory=HaarDetector)
     det_thresh: float = 0.5
-    smallest_px: int = 200
+    smallest_px: int = 400
     family: str = "haar"
 
     def __call__(self, picture: Image, side: int) -> Detections:

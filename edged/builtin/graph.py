@@ -1,0 +1,89 @@
+"""Writes small ONNX graphs node by node.
+
+Knows ONNX's helper functions and the settings that keep files readable by old runtimes
+and equal byte for byte.  Knows nothing of faces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+Shape = Sequence[int | str]
+
+OPSET = 17
+IR_VERSION = 8
+"""The IR of opset 17's time: onnxruntime 1.12 and TensorRT 8.6 read it."""
+
+
+class Graph:
+    """Collects nodes and constants; every method returns the name of its output."""
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+        self._count = 0
+
+    def constant(
+        self, value: NDArray[Any] | Sequence[int] | np.generic | float, name: str = ""
+    ) -> str:
+        """A constant; python floats become float32 and sequences of int int64."""
+        array = np.asarray(value, order="C")
+        if array.dtype.kind == "f":
+            array = array.astype(np.float32)
+        elif array.dtype.kind == "i":
+            array = array.astype(np.int64)
+        label = name or f"c{len(self._constants)}"
+        self._constants.append(numpy_helper.from_array(np.array(array, order="C"), label))
+        return label
+
+    def op(self, kind: str, *inputs: str, to: str = "", **attributes: Any) -> str:
+        """One node of the given kind; `to` names its output."""
+        self._count += 1
+        label = to or f"t{self._count}"
+        name = f"{kind.lower()}_{self._count}"
+        self._nodes.append(helper.make_node(kind, list(inputs), [label], name=name, **attributes))
+        return label
+
+    def scaled(self, value: str, factor: NDArray[Any] | float) -> str:
+        """The value times a constant."""
+        return self.op("Mul", value, self.constant(factor))
+
+    def moved(self, value: str, offset: NDArray[Any] | float) -> str:
+        """The value plus a constant."""
+        return self.op("Add", value, self.constant(offset))
+
+    def sandwich(self, left: str, value: str, right: str) -> str:
+        """Left @ value @ right for a stack of matrices."""
+        return self.op("MatMul", self.op("MatMul", left, value), right)
+
+    def mix(self, value: str, matrix: NDArray[np.float32], to: str = "") -> str:
+        """A 1x1 convolution: (n, c, h, w) to (n, k, h, w) by a (k, c) matrix."""
+        return self.op("Conv", value, self.constant(matrix[:, :, None, None]), to=to)
+
+    def model(
+        self,
+        name: str,
+        inputs: dict[str, Shape],
+        outputs: dict[str, Shape],
+    ) -> onnx.ModelProto:
+        """The checked model; constants keep the order in which they were made."""
+
+        def infos(shapes: dict[str, Shape]) -> list[onnx.ValueInfoProto]:
+            return [
+                helper.make_tensor_value_info(key, TensorProto.FLOAT, list(shape))
+                for key, shape in shapes.items()
+            ]
+
+        graph = helper.make_graph(self._nodes, name, infos(inputs), infos(outputs), self._constants)
+        model = helper.make_model(
+            graph, producer_name="edged", opset_imports=[helper.make_opsetid("", OPSET)]
+        )
+        model.ir_version = IR_VERSION
+        onnx.checker.check_model(model, full_check=True)
+        return model
