@@ -1,0 +1,138 @@
+"""The bounds in `calibration/guard.toml`, measured again on the photos at hand."""
+
+from __future__ import annotations
+
+
+import cv2
+import numpy as np
+import pytest
+from photos import astronaut, t1
+
+from edged.builtin.character import LOOKS, draw_character
+from edged.builtin.mask import inner_face_mask
+from edged.builtin.pack import write_pack
+from edged.calibration import load
+from edged.geometry import similarity, template
+from edged.privacy.pixels import coarse_correlation, untouched_share
+from edged.resources import data_folder
+from edged.runtime.emap import read_emap
+from edged.runtime.onnx import OnnxSession
+from edged.stages.align import crops, matrices
+from edged.stages.embed import Embedder
+from edged.stages.paste import Mask, paste
+from edged.stages.scrfd import Scrfd
+from edged.stages.search import Effort, search
+from edged.stages.swap import Swapper
+
+
+
+def mosaic(crop, block):
+    small = cv2.resize(crop, (128 // block, 128 // block), interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (128, 128), interpolation=cv2.INTER_NEAREST)
+
+
+def eye_bar(crop):
+    barred = crop.copy()
+    eyes = int(template("arcface_128", 128)[:2, 1].mean())
+    barred[eyes - 12 : eyes + 12] = 0
+    return barred
+
+
+ATTACKS = {
+    "input": lambda crop: crop,
+    "inversion": lambda crop: 255 - crop,
+    "mirror": lambda crop: np.ascontiguousarray(crop[:, ::-1]),
+    "mosaic 8": lambda crop: mosaic(crop, 8),
+    "mosaic 16": lambda crop: mosaic(crop, 16),
+    "blur 3": lambda crop: cv2.GaussianBlur(crop, (0, 0), 3),
+    "blur 6": lambda crop: cv2.GaussianBlur(crop, (0, 0), 6),
+    "blur 9": lambda crop: cv2.GaussianBlur(crop, (0, 0), 9),
+    "mirrored blur": lambda crop: cv2.GaussianBlur(crop[:, ::-1], (0, 0), 4),
+    "eye bar": eye_bar,
+    "half as bright": lambda crop: crop // 2,
+    "red and blue swapped": lambda crop: np.ascontiguousarray(crop[:, :, ::-1]),
+    "noise": lambda crop: np.clip(
+        crop + np.random.default_rng(0).normal(0, 25, crop.shape), 0, 255
+    ).astype(np.uint8),
+}
+
+
+@pytest.fixture(scope="module")
+def people(test_models):
+    """(photo, landmarks) of seven people."""
+    with OnnxSession(test_models / "det_500m.onnx", model_id="d", threads=1) as session:
+        found = [
+            (photo, face.landmarks)
+            for photo in (t1(), astronaut())
+            for face in search(photo, [Scrfd(session)], Effort((640,)))
+        ]
+    assert len(found) == 7
+    return found
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory):
+    return write_pack(tmp_path_factory.mktemp("pack"))
+
+
+def after(photo, points, change):
+    """Aligned 112 px crops of a photo before and after a change of its 128 px crop."""
+    to_swap = similarity(points, template("arcface_128", 128))
+    to_guard = similarity(points, template("arcface_112", 112))
+    out = photo.copy()
+    changed = change(crops(photo, [to_swap], 128)[0])
+    paste(out, changed, to_swap, Mask.of(inner_face_mask(128)))
+    return crops(photo, [to_guard], 112)[0], crops(out, [to_guard], 112)[0]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_no_attack_passes_the_pixel_test(people, attack):
+    """Whatever leaves a person visible exceeds a shipped bound, for each of seven people."""
+    bound = load(data_folder("calibration") / "guard.toml").swappers["builtin_swapper"]
+    for photo, points in people:
+        before, now = after(photo, points, ATTACKS[attack])
+        caught = (
+            coarse_correlation(before, now) > bound.coarse_max
+            or untouched_share(before, now) > bound.untouched_max
+        )
+        assert caught
+
+
+def test_swaps_pass_the_pixel_test(people, pack):
+    """Of the swaps of seven people with nine characters at most one in twenty is filled."""
+    bound = load(data_folder("calibration") / "guard.toml").swappers["builtin_swapper"]
+    with (
+        OnnxSession(pack["builtin_recogniser"], model_id="r", threads=1) as r,
+        OnnxSession(pack["builtin_swapper"], model_id="s", threads=1) as s,
+    ):
+        embed = Embedder(r)
+        swapper = Swapper(s, read_emap(pack["builtin_swapper"], "s"))
+        sources = people + [draw_character(name) for name in LOOKS]
+        latents = [
+            swapper.latent(embed(crops(p, matrices([q], "arcface_112", 112), 112))[0])
+            for p, q in sources
+        ]
+        failed = total = 0
+        for number, (photo, points) in enumerate(people):
+            for other, latent in enumerate(latents):
+                if other == number:
+                    continue
+                before, now = after(photo, points, lambda c, v=latent: swapper(c[None], v[None])[0])
+                total += 1
+                failed += (
+                    coarse_correlation(before, now) > bound.coarse_max
+                    or untouched_share(before, now) > bound.untouched_max
+                )
+    assert total == 63
+    assert failed <= 3
+
+
+def test_strangers_stay_below_the_identity_bound(people, pack):
+    """The built-in recogniser keeps seven people apart by the shipped bound."""
+    bound = load(data_folder("calibration") / "guard.toml").recognisers["builtin_recogniser"]
+    with OnnxSession(pack["builtin_recogniser"], model_id="r", threads=1) as session:
+        vectors = np.concatenate(
+            [Embedder(session)(crops(p, matrices([q], "arcface_112", 112), 112)) for p, q in people]
+        )
+    cosines = (vectors @ vectors.T)[np.triu_indices(7, 1)]
+    assert cosines.max() < bound.identity_max
