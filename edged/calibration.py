@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -19,6 +20,10 @@ else:  # pragma: no cover - the floor's interpreter
     import tomli as tomllib
 
 
+Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+"""A bound that something can fail: NaN, or 1 and more, would switch its check off."""
+
+
 class RecogniserBound(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """From which cosine on two faces count as one person, `[recognisers.ID]`.
 
@@ -27,7 +32,7 @@ class RecogniserBound(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         measured_on: which pairs, and the error rates at the bound.
     """
 
-    identity_max: float
+    identity_max: Share
     measured_on: str
 
 
@@ -40,8 +45,8 @@ class SwapperBound(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         measured_on: which swaps, and what the nearest attack measured.
     """
 
-    coarse_max: float
-    untouched_max: float
+    coarse_max: Share
+    untouched_max: Share
     measured_on: str
 
 
@@ -71,7 +76,7 @@ def load(*paths: Path) -> Calibration:
     """Read and merge calibration files; later files win entry by entry.
 
     Raises:
-        ConfigError: a file is no TOML or not of this form.
+        ConfigError: a file cannot be read, is no TOML or not of this form.
     """
     merged = Calibration()
     for path in paths:
@@ -80,8 +85,11 @@ def load(*paths: Path) -> Calibration:
         try:
             table = tomllib.loads(path.read_text(encoding="utf-8"))
             read = msgspec.convert(table, Calibration)
+        except OSError as error:
+            msg = f"{path} cannot be read: {error.strerror}; correct its mode or owner"
+            raise ConfigError(msg) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-            msg = f"{path}: {error}; correct it or run: edged calibrate guard"
+            msg = f"{path}: {error}; correct it (the README shows the form)"
             raise ConfigError(msg) from error
         merged = Calibration(
             recognisers={**merged.recognisers, **read.recognisers},

@@ -73,6 +73,7 @@ def make_character(
     name: str,
     photos: Sequence[Image],
     search: Search,
+    *,
     embedder: Embedder,
     swapper: Swapper,
     landmarks: Sequence[Points | None] = (),
@@ -116,6 +117,7 @@ def make_template(
     image: Image,
     search: Search,
     swapper: Swapper,
+    *,
     slots: int = 0,
     landmarks: Sequence[tuple[Floats, Points]] = (),
 ) -> Template:
@@ -132,8 +134,7 @@ def make_template(
     Raises:
         ConfigError: the picture shows no usable face, or fewer than `slots`.
     """
-    found = search(image)
-    places = list(landmarks) or [(f.box, f.landmarks) for f in found]
+    places = list(landmarks) or [(f.box, f.landmarks) for f in search(image)]
     ready: list[TemplateSlot] = []
     for box, points in places:
         to_swap = matrices([points], swapper.template_name, swapper.size_px)[0]
@@ -149,5 +150,5 @@ def make_template(
         )
         raise ConfigError(msg)
     ready = ready[:slots] if slots else ready
-    boxes = np.stack([f.box for f in found] + [box for box, _ in places])
+    boxes = np.stack([box for box, _ in places])
     return Template(image, tuple(sorted(ready, key=lambda s: float(s.box[0]))), boxes)

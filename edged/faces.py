@@ -78,6 +78,7 @@ class Face:
         families: which detector families saw it.
         track_id: number of its track in this camera's stream, 0 for a shot.
         embedding: guard recogniser's vector, filled in where it is needed.
+        others: (5, 2) float32 px each, landmarks of merged findings that lie elsewhere.
     """
 
     box: Floats
@@ -86,3 +87,4 @@ class Face:
     families: frozenset[str]
     track_id: int = 0
     embedding: Embedding | None = field(default=None)
+    others: tuple[Points, ...] = ()

@@ -172,7 +172,7 @@ def nms(boxes: Boxes, scores: Floats, threshold: float) -> NDArray[np.intp]:
         width = np.minimum(x2[best], x2[rest]) - np.maximum(x1[best], x1[rest]) + 1
         height = np.minimum(y2[best], y2[rest]) - np.maximum(y1[best], y1[rest]) + 1
         overlap = np.maximum(0, width) * np.maximum(0, height)
-        order = rest[overlap / (areas[best] + areas[rest] - overlap) <= threshold]
+        order = rest[overlap <= threshold * (areas[best] + areas[rest] - overlap)]
     return np.array(keep, np.intp)
 
 
@@ -234,9 +234,19 @@ def grow(box: Floats, factor: float) -> Floats:
 
 
 def clip(box: Floats, width: int, height: int) -> tuple[int, int, int, int]:
-    """Whole-pixel box inside a picture: x1, y1, x2, y2, ends exclusive, maybe empty."""
-    x1, y1 = np.floor(box[:2]).astype(int)
-    x2, y2 = np.ceil(box[2:]).astype(int)
-    x1, x2 = max(0, min(int(x1), width)), max(0, min(int(x2), width))
-    y1, y2 = max(0, min(int(y1), height)), max(0, min(int(y2), height))
-    return x1, y1, max(x1, x2), max(y1, y2)
+    """Whole-pixel box inside a picture: x1, y1, x2, y2, ends exclusive, maybe empty.
+
+    Raises:
+        ValueError: the box holds NaN; what cannot be placed must not become empty.
+    """
+    x1, y1, x2, y2 = box.tolist()
+    if any(map(math.isnan, (x1, y1, x2, y2))):
+        raise ValueError("a box is not a number")
+    left, right = math.floor(_between(x1, width)), math.ceil(_between(x2, width))
+    top, bottom = math.floor(_between(y1, height)), math.ceil(_between(y2, height))
+    return left, top, max(left, right), max(top, bottom)
+
+
+def _between(value: float, most: int) -> float:
+    """Clipped before it becomes a whole number: infinity has none."""
+    return max(0.0, min(value, float(most)))

@@ -99,7 +99,7 @@ class Health:
             if self._paused:
                 now: tuple[State, str] = ("paused", "command")
             elif self._troubles:
-                name = sorted(self._troubles)[0]
+                name = min(self._troubles)
                 now = ("degraded", self._troubles[name])
             else:
                 now = ("online", "ok")

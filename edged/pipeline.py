@@ -48,6 +48,7 @@ class Pipeline:
         stages: Stages,
         guard: Guard,
         settings: GuardSettings,
+        *,
         characters: Mapping[str, Character],
         templates: Mapping[str, Template],
         pool: OutgoingPool | None = None,
@@ -75,9 +76,9 @@ class Pipeline:
         watch = Watch(self._stages.meter)
         try:
             outcome = work(frame, job, watch)
-        except Exception as error:
-            log.error("%s: %s while in %s", job.camera, type(error).__name__, watch.stage)
-            private = watch.stage in {"search", "embed", "guard"}
+        except Exception as error:  # noqa: BLE001 - the boundary; see above
+            log.error("%s: %s while in %s", job.camera, type(error).__name__, watch.stage)  # noqa: TRY400
+            private = watch.stage in {"detect", "search", "embed", "guard"}
             outcome = Outcome(Refused(Reason.GUARD_ERROR if private else Reason.PIPELINE_ERROR))
         outcome.stages_ms, outcome.session_ms = watch.stages_ms, watch.session_ms
         if isinstance(outcome.ruling, Refused) and outcome.buffer is not None:
@@ -120,7 +121,7 @@ class Pipeline:
                 fill_region(out, region, scene.fill_bgr)
         with watch("guard"):
             look = partial(search, detectors=self._stages.detectors, effort=effort)
-            ruling = self._guard.disguise(out, regions, look, scene.fill_bgr)
+            ruling = self._guard.disguise(out, regions, look, scene.fill_bgr, frame=frame)
         return Outcome(
             ruling,
             buffer,
@@ -135,21 +136,26 @@ class Pipeline:
 
         A stream frame gets the first family at the stream's sizes; all families and
         sizes follow every `full_look_every_n` frames, when faces came or went, and
-        whenever none is seen.
+        whenever none is seen.  A stream frame that is published gets all of it, turns
+        included, and keeps the tracks: who is lost in it stays filled like in any other.
         """
         settings, detectors = self._settings, self._stages.detectors
         turns = tuple(d // 90 for d in settings.rotations_deg)
-        if job.whole:
-            effort = Effort(settings.sizes_px, turns)
+        if not job.tracked:
+            effort = Effort(settings.sizes_px, turns, tiles=True)
             faces = self._look(frame, effort, watch)
             return faces, [], effort
         tracks = self._tracks.setdefault(job.camera, Tracks(settings.hold_ms))
         since = self._since_full.get(job.camera, settings.full_look_every_n) + 1
         effort = Effort(settings.stream_sizes_px, families=1)
+        if job.whole:
+            effort = Effort(settings.sizes_px, turns, tiles=True)
         faces = self._look(frame, effort, watch)
-        if since >= settings.full_look_every_n or not faces or tracks.changed(faces, job.now_ms):
+        if job.whole:
             since = 0
-            effort = Effort(settings.sizes_px)
+        elif since >= settings.full_look_every_n or not faces or tracks.changed(faces, job.now_ms):
+            since = 0
+            effort = Effort(settings.sizes_px, tiles=True)
             with watch("search"):
                 faces = search(frame, detectors, effort)
         self._since_full[job.camera] = since
@@ -182,7 +188,7 @@ class Pipeline:
         names = job.scene.identities
         if not names:
             return [None] * len(faces)
-        if job.whole:
+        if not job.tracked:
             order = np.argsort([float(f.box[0]) for f in faces], kind="stable")
             number = {int(index): place for place, index in enumerate(order)}
         else:
@@ -234,7 +240,12 @@ class Pipeline:
             look = partial(search, detectors=self._stages.detectors, effort=effort)
             others = [r.face.embedding for r in bystanders if r.face.embedding is not None]
             ruling = self._guard.portrait(
-                out, template.image, used, template.boxes, others, look
+                out,
+                template.image,
+                used,
+                template_boxes=template.boxes,
+                bystanders=others,
+                search=look,
             )
         notes = tuple(
             FaceNote(box_px=_box_px(s.box, out), action="slot", slot=number, consent=consent)
@@ -327,14 +338,17 @@ def _hull(a: Rect, b: Rect) -> Rect:
     """The smallest rectangle around two."""
     if b[0] >= b[2]:
         return a
+    if a[0] >= a[2]:
+        return b
     return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
 
 
 def _box_px(box: Floats, out: Image) -> tuple[int, int, int, int]:
     """A face's box in whole pixels of the picture."""
     height, width = out.shape[:2]
-    x1, y1, x2, y2 = (int(v) for v in np.rint(box))
-    return max(0, x1), max(0, y1), min(width, x2), min(height, y2)
+    limit = np.array([width, height, width, height], np.float32)
+    x1, y1, x2, y2 = (int(v) for v in np.clip(np.rint(box), 0, limit))
+    return x1, y1, x2, y2
 
 
 def _disguise_note(region: Region, out: Image) -> FaceNote:

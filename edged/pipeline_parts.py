@@ -59,6 +59,7 @@ class Job:
         whole: search with every family, size and turn (shots and published samples).
         consents: references, for portraits.
         now_ms: monotonic time of the frame.
+        stream: it is one of a camera's stream, also when it is published.
     """
 
     camera: str
@@ -67,6 +68,12 @@ class Job:
     whole: bool
     consents: tuple[str, ...] = ()
     now_ms: int = 0
+    stream: bool = False
+
+    @property
+    def tracked(self) -> bool:
+        """Whether the camera's tracks count, so that lost faces stay filled."""
+        return self.stream or not self.whole
 
 
 @dataclass(repr=False, eq=False)

@@ -107,9 +107,15 @@ class Ours:
             )
             look = partial(search, detectors=stages.detectors, effort=Effort((640,), families=1))
             character = make_character(
-                _CHARACTER, [self._source], look, stages.embedder, stages.swapper
+                _CHARACTER,
+                [self._source],
+                look,
+                embedder=stages.embedder,
+                swapper=stages.swapper,
             )
-            self._pipeline = Pipeline(stages, guard, GuardSettings(), {_CHARACTER: character}, {})
+            self._pipeline = Pipeline(
+                stages, guard, GuardSettings(), characters={_CHARACTER: character}, templates={}
+            )
             self._open = stack.pop_all()
         return self
 

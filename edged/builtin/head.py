@@ -276,7 +276,7 @@ def _with_hair(look: Look, x: Field, y: Field, image: Field, cover: Field) -> tu
         hair = np.maximum(np.maximum(top, sides * (y < 0)), fall)
     elif look.hair_style == "cap":
         hair = (1.0 - _step(0.985, 1.02, crown)) * _step(-0.6, 0.6, -40.0 + 0.004 * x**2 - y)
-        colour = np.asarray(look.hair, np.float32) * (0.85 + 0.5 * gleam)[..., None]
+        colour = (np.asarray(look.hair) * (0.85 + 0.5 * gleam)[..., None]).astype(np.float32)
     else:
         hair = np.maximum(top, sides * (1.0 - _step(-22.0, -14.0, y)))
     shadow = _wide_blur(hair.astype(np.float32), max(4.0, 0.02 * x.shape[0]))

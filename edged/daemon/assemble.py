@@ -22,6 +22,7 @@ from edged.builtin.pack import PACK_VERSION, write_pack
 from edged.cast import Character, Template, make_character, make_template
 from edged.config import BUILTIN_PHOTO, Config
 from edged.daemon.pictures import builtin_character, builtin_poster, read_picture
+from edged.errors import ConfigError
 from edged.faces import Floats, Image, Points
 from edged.geometry import Matrix
 from edged.pipeline import Pipeline
@@ -110,7 +111,7 @@ def assemble(config: Config, stack: ExitStack, progress: Progress = lambda _: No
     if bounds is None:
         log.error(
             "guard: no calibrated bounds for recogniser %s with swapper %s: every picture "
-            "will be refused; run: edged calibrate guard",
+            "will be refused; measure them and write calibration/guard.toml (see the README)",
             config.models.guard_recogniser,
             config.models.swapper,
         )
@@ -119,7 +120,9 @@ def assemble(config: Config, stack: ExitStack, progress: Progress = lambda _: No
     )
     progress("preparing characters and templates")
     characters, templates = _cast(config, stages)
-    pipeline = Pipeline(stages, guard, config.guard, characters, templates)
+    pipeline = Pipeline(
+        stages, guard, config.guard, characters=characters, templates=templates
+    )
     return Kit(pipeline, stages, used, choice, bounds is not None)
 
 
@@ -135,7 +138,7 @@ def _stages(
     for model_id in models.detectors:
         family = recipes[model_id].family
         if family == "haar":
-            detectors.append(HaarFamily())
+            detectors.append(_haar(thresh, config.guard.sizes_px))
         elif family == "scrfd":
             detectors.append(Scrfd(session(model_id), thresh))
         else:
@@ -171,6 +174,22 @@ def _stages(
         recogniser_id=models.guard_recogniser,
         meter=meter,
     )
+
+
+def _haar(thresh: float, sizes_px: tuple[int, ...]) -> HaarFamily:
+    """The cascades.
+
+    Raises:
+        ConfigError: they would never look, and so never see a face.
+    """
+    family = HaarFamily(det_thresh=thresh)
+    if max(sizes_px) < family.smallest_px:
+        msg = (
+            f"guard.sizes_px = {list(sizes_px)}: the built-in detector looks at "
+            f"{family.smallest_px} px or more; add 640"
+        )
+        raise ConfigError(msg)
+    return family
 
 
 def _bounds(config: Config) -> calibration.Bounds | None:
@@ -219,7 +238,7 @@ def _cast(config: Config, stages: Stages) -> tuple[dict[str, Character], dict[st
                 photos.append(read_picture(Path(photo), f"identities.{name}"))
                 known.append(None)
         characters[name] = make_character(
-            name, photos, find, stages.embedder, stages.swapper, known
+            name, photos, find, embedder=stages.embedder, swapper=stages.swapper, landmarks=known
         )
     templates = {}
     for name, scene in config.scenes.items():
@@ -230,7 +249,9 @@ def _cast(config: Config, stages: Stages) -> tuple[dict[str, Character], dict[st
             image, places = builtin_poster(scene.template.removeprefix(BUILTIN_PHOTO))
         else:
             image = read_picture(Path(scene.template), f"scenes.{name}")
-        templates[name] = make_template(name, image, find, stages.swapper, scene.slots, places)
+        templates[name] = make_template(
+            name, image, find, stages.swapper, slots=scene.slots, landmarks=places
+        )
     return characters, templates
 
 

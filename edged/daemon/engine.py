@@ -99,7 +99,10 @@ class Engine:
         missing = missing_files(config, uplink=False)
         if missing:
             raise ConfigError(*missing)
-        cv2.setNumThreads(1)  # threads of our own overlap; OpenCV's would fight them
+        if "builtin_detector" not in config.models.detectors:
+            # Threads of our own overlap, and OpenCV's would fight them; only the cascades
+            # are slow enough to want them.
+            cv2.setNumThreads(1)
         self._progress("opening the outbox")
         outbox = Outbox.open(
             config.outbox.folder,

@@ -85,8 +85,8 @@ class Flow:
                 item = self._take_in(submission)
             except FrameError as error:
                 self._fail(submission, Reason(error.reason))
-            except Exception as error:  # the boundary: a bad frame never ends the thread
-                log.error("intake: %s", type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - a bad frame never ends the thread
+                log.error("intake: %s", type(error).__name__)  # noqa: TRY400 - nor is its text logged
                 self._fail(submission, Reason.PIPELINE_ERROR)
             else:
                 if item is not None:
@@ -128,8 +128,15 @@ class Flow:
     # -- work -------------------------------------------------------------------------
 
     def _work_loop(self) -> None:
-        while (item := self._next(self._to_work)) is not None:
-            header = item.submission.header
+        while (item := self._next(self._to_work, "edged-intake")) is not None:
+            self._work(item)
+            self._hand_on(self._to_finish, item)
+
+    def _work(self, item: Item) -> None:
+        """Run the pipeline; without an outcome the finish says `pipeline-error`."""
+        header = item.submission.header
+        image, item.image = item.image, None
+        try:
             job = Job(
                 camera=header.camera,
                 scene_name=header.scene,
@@ -137,30 +144,34 @@ class Flow:
                 whole=item.publish,
                 consents=header.consent,
                 now_ms=time.monotonic_ns() // 1_000_000,
+                stream=header.shot is None,
             )
-            image, item.image = item.image, None
             if image is not None:
                 item.outcome = self._parts.pipeline.process(image, job)
-            del image
-            self._hand_on(self._to_finish, item)
+        except Exception as error:  # noqa: BLE001 - the boundary, as above
+            log.error("work: %s", type(error).__name__)  # noqa: TRY400
 
     # -- finish -----------------------------------------------------------------------
 
     def _finish_loop(self) -> None:
-        while (item := self._next(self._to_finish)) is not None:
-            try:
-                self._finish(item)
-            except FrameError as error:
-                self._fail(item.submission, Reason(error.reason))
-            except Exception as error:  # the boundary, as above
-                log.error("finish: %s", type(error).__name__)
-                self._fail(item.submission, Reason.PIPELINE_ERROR)
-            finally:
-                if item.outcome is not None and item.outcome.buffer is not None:
-                    item.outcome.buffer.release()
-                self.progress += 1
+        while (item := self._next(self._to_finish, "edged-work")) is not None:
+            self._finish(item)
+            self.progress += 1
 
     def _finish(self, item: Item) -> None:
+        """Answer a frame, whatever happens."""
+        try:
+            self._settle(item)
+        except FrameError as error:
+            self._fail(item.submission, Reason(error.reason))
+        except Exception as error:  # noqa: BLE001 - the boundary, as above
+            log.error("finish: %s", type(error).__name__)  # noqa: TRY400
+            self._fail(item.submission, Reason.PIPELINE_ERROR)
+        finally:
+            if item.outcome is not None and item.outcome.buffer is not None:
+                item.outcome.buffer.release()
+
+    def _settle(self, item: Item) -> None:
         parts, submission, outcome = self._parts, item.submission, item.outcome
         if outcome is None:
             raise FrameError(Reason.PIPELINE_ERROR, "no outcome")
@@ -251,7 +262,7 @@ class Flow:
     # -- answers ----------------------------------------------------------------------
 
     def _fail(self, submission: Submission, reason: Reason) -> None:
-        refused = reason in {Reason.GUARD_ERROR}
+        refused = reason is Reason.GUARD_ERROR
         doc = answer(Verdict.REFUSED if refused else Verdict.FAILED, reason)
         doc.id = submission.header.shot or ""
         self._reply(submission, doc)
@@ -269,8 +280,8 @@ class Flow:
         header = submission.header
         doc.latency_ms = round(_age_ms(submission), 2)
         waiting = [submission.ticket]
-        if header.shot is not None and doc.reason is not Reason.ID_REUSED:
-            waiting += [t for t in self._repeats.end(header.shot) if t is not submission.ticket]
+        if header.shot is not None:
+            waiting += self._repeats.end(header.shot, submission.ticket)
         for ticket in waiting:
             self._parts.answers.answer(ticket, doc, picture if ticket.wants_picture else None)
         self._parts.health.frame_done(
@@ -299,21 +310,32 @@ class Flow:
         while True:
             try:
                 place.put(item, timeout=POLL_S)
-            except queue.Full:
+            except queue.Full:  # noqa: PERF203 - a wait, not work
                 if self._stopping.is_set():
                     self._fail(item.submission, Reason.STOPPING)
                     return
             else:
                 return
 
-    def _next(self, place: queue.Queue[Item]) -> Item | None:
-        """Get; None when the flow stops and nothing is left."""
+    def _next(self, place: queue.Queue[Item], feeder: str) -> Item | None:
+        """Get; None when the flow stops, nothing is left and nothing can come any more.
+
+        Args:
+            place: where the items come from.
+            feeder: name of the thread that puts them there; what it still has under way
+                must be answered, so this one outlives it.
+        """
         while True:
+            # Asked before the look, so that what it put last is still found.
+            ended = self._stopping.is_set() and not self._runs(feeder)
             try:
                 return place.get(timeout=POLL_S)
             except queue.Empty:
-                if self._stopping.is_set():
+                if ended:
                     return None
+
+    def _runs(self, name: str) -> bool:
+        return any(t.name == name and t.is_alive() for t in self._threads)
 
     def _late(self, submission: Submission) -> bool:
         return _age_ms(submission) > self._parts.deadline_ms

@@ -77,10 +77,18 @@ class Repeats:
             found[1].append(ticket)
             return False
 
-    def end(self, shot: str) -> list[Ticket]:
-        """Everybody who waits for this shot's answer."""
+    def end(self, shot: str, ticket: Ticket) -> list[Ticket]:
+        """End a shot; everybody else who waits for its answer.
+
+        Only the ticket that began a shot ends it: an error that meets another message
+        of the same id is that message's own.
+        """
         with self._lock:
-            return self._waiting.pop(shot, (b"", []))[1]
+            found = self._waiting.get(shot)
+            if found is None or found[1][0] is not ticket:
+                return []
+            del self._waiting[shot]
+            return found[1][1:]
 
 
 @dataclass(repr=False)

@@ -50,7 +50,7 @@ class Orders:
 
     def __call__(self, command: CommandIn | ControlIn) -> ReplyDoc:
         """Do one command."""
-        work = getattr(self, "_" + command.name.replace("-", "_"), None)
+        work = self._known().get(command.name)
         reply = ReplyDoc(
             id=command.id, ts_ms=wall_ms(), clock_synced=clock_synced(), status="ok"
         )
@@ -64,6 +64,19 @@ class Orders:
             if command.name not in {"ping", "status", "outbox", "diagnostics"}:
                 self.event("command-done", command.name, {"id": command.id})
         return reply
+
+    def _known(self) -> dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]:
+        """What is done for each command."""
+        return {
+            "ping": self._ping,
+            "status": self._status,
+            "diagnostics": self._diagnostics,
+            "outbox": self._outbox,
+            "replay": self._replay,
+            "purge": self._purge,
+            "pause": self._pause,
+            "resume": self._resume,
+        }
 
     def _ping(self, _data: Mapping[str, Any]) -> dict[str, Any]:
         state, reason, since_ms = self.health.state(wall_ms())

@@ -7,6 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edged.builtin.character import LOOKS, draw_character
+from edged.builtin.poster import TEMPLATES, draw_template
 from edged.errors import ConfigError
 from edged.faces import Floats, Image, Points
 
@@ -32,7 +34,10 @@ def read_picture(path: Path, where: str) -> Image:
     except OSError as error:
         msg = f"{where}: {path} cannot be read: {error.strerror}"
         raise ConfigError(msg) from error
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error:  # more pixels than OpenCV takes
+        image = None
     if image is None:
         msg = f"{where}: {path} is no picture that can be decoded; use a JPEG or PNG"
         raise ConfigError(msg)
@@ -48,8 +53,6 @@ def builtin_character(name: str) -> tuple[Image, Points]:
     Raises:
         ConfigError: there is none of this name.
     """
-    from edged.builtin.character import LOOKS, draw_character
-
     look = next(iter(LOOKS)) if name == "character" else name
     if look not in LOOKS:
         msg = f"identities: there is no builtin:{name}; known: character, {', '.join(LOOKS)}"
@@ -66,8 +69,6 @@ def builtin_poster(name: str) -> tuple[Image, list[tuple[Floats, Points]]]:
     Raises:
         ConfigError: there is none of this name.
     """
-    from edged.builtin.poster import TEMPLATES, draw_template
-
     poster = TEMPLATES[0] if name == "poster" else name
     if poster not in TEMPLATES:
         msg = f"scenes: there is no template builtin:{name}; known: poster, {', '.join(TEMPLATES)}"

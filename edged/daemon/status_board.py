@@ -14,6 +14,9 @@ from edged.transport.wire import State, StatusDoc
 
 log = logging.getLogger(__name__)
 
+GRACE_S = 1.0
+"""Time that an engine has after our start before `starting` is said in its place."""
+
 
 class StatusBoard:
     """Keeps the engine's last documents and how long it has been silent.
@@ -36,6 +39,8 @@ class StatusBoard:
         self._engine: StatusDoc | None = None
         self._shown: tuple[str, ...] = ()
         self._heard_s = 0.0
+        self._grace_until_s = 0.0
+        self._ready = False
         self._since_ms = wall_ms()
         self.info = b""
         self.silent = False
@@ -43,6 +48,7 @@ class StatusBoard:
     def begin(self, now_s: float) -> None:
         """The process has started: the engine has its time to say something."""
         self._heard_s = now_s
+        self._grace_until_s = now_s + GRACE_S
 
     def heard(self, now_s: float) -> None:
         """The engine has said something."""
@@ -60,6 +66,7 @@ class StatusBoard:
 
     def pass_time(self, now_s: float) -> None:
         """Notice silence."""
+        self._ready = self._engine is not None or now_s >= self._grace_until_s
         if not self.silent and now_s - self._heard_s >= self._silent_after_s:
             log.warning("the engine has been silent for %.0f s", now_s - self._heard_s)
             self.silent = True
@@ -67,7 +74,7 @@ class StatusBoard:
 
     def changed(self) -> bool:
         """Whether :meth:`show` would say something new."""
-        return self._key() != self._shown
+        return self._ready and self._key() != self._shown
 
     def show(self) -> bytes:
         """The document to publish now."""
@@ -76,7 +83,7 @@ class StatusBoard:
         return self._encode(state, reason, since_ms, boot)
 
     def offline(self, reason: str) -> bytes:
-        """The document that says good-bye, and the last will."""
+        """The document that says good-bye, and the last will; after it all is new."""
         self._shown = ()
         return self._encode("offline", reason, self._wall_ms(), self._word()[3])
 

@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 
 import zmq
 
@@ -66,7 +66,9 @@ class Uplink:
     def stop(self) -> None:
         """Ask for a clean stop, from any thread or a signal handler; twice: at once."""
         self._stops += 1
-        os.write(self._wake_write, b".")
+        if not self._ended:  # after which the pipe is closed
+            with suppress(BlockingIOError):  # full: it wakes anyway
+                os.write(self._wake_write, b".")
 
     def run(self, notifier: Notifier | None = None) -> None:
         """Work until :meth:`stop`; may be called once."""

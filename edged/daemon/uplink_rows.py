@@ -3,8 +3,8 @@
 A row is acknowledged when every message of it is: picture and result, or gap.  A row
 that the broker will never take is set aside, so that it does not block those behind
 it: too large for a packet, refused by an MQTT 5 broker, or alone in flight three times
-when the connection was closed.  Rows that were in flight when the connection was closed
-are in doubt and travel alone until they are acknowledged.
+when a broker that stayed alive closed the connection.  Rows that were in flight at such
+a moment are in doubt and travel alone until they are acknowledged.
 
 Sans I/O.  Knows neither sockets nor time.
 """
@@ -57,6 +57,7 @@ class RowBook:
         self._by_token: dict[int, _Row] = {}
         self._doubts: dict[int, int] = {}  # row number -> times lost alone
         self._explained = False
+        self._accused: int | None = None  # row of the last strike
 
     @property
     def in_flight(self) -> int:
@@ -135,14 +136,23 @@ class RowBook:
 
     def lost(self, why: Ending) -> None:
         """The connection ended: who was in flight may be the cause, unless it is known."""
+        self._accused = None
         if why == "closed" and not self._explained:
-            strike = 1 if len(self._flying) == 1 else 0
             for number in self._flying:
-                self._doubts[number] = self._doubts.get(number, 0) + strike
+                self._doubts.setdefault(number, 0)
+            if len(self._flying) == 1:
+                self._accused = next(iter(self._flying))
+                self._doubts[self._accused] += 1
             while len(self._doubts) > _MAX_DOUBTS:
                 del self._doubts[next(iter(self._doubts))]
         self._explained = False
         self.forget()
+
+    def acquit(self) -> None:
+        """The broker itself was down or has begun anew: no row made it hang up."""
+        if self._accused in self._doubts:
+            self._doubts[self._accused] -= 1
+        self._accused = None
 
     def explain(self) -> None:
         """The broker has refused something: if it hangs up now, no row is in doubt."""

@@ -177,9 +177,10 @@ class LinkState:
             "connected to the broker with MQTT %s; it %s our session",
             event.protocol, "kept" if event.session_present else "does not know",
         )  # fmt: skip
+        if not event.session_present and self._settings.session_expiry_s:
+            self._rows.acquit()
         self._hello()  # first: what the broker lost must reach the engine whatever comes
         self._do(Subscribe(self._topics.commands))
-        self._announce(always=True)
         if self._board.info:
             self._publish_doc(self._topics.doc("info"), self._board.info, retain=True)
         while self._events:
@@ -190,6 +191,8 @@ class LinkState:
             return
         self._redial.refused(event, self._now_s)
         self.phase = "waiting"
+        if event.why == "unreachable":
+            self._rows.acquit()
 
     def _on_subscribed(self, event: Subscribed) -> None:
         if not event.granted:
@@ -331,8 +334,9 @@ class LinkState:
         for name, reply in self._desk.overdue(now_s):
             self._publish_doc(self._topics.reply(name), reply)
         self._board.pass_time(now_s)
-        self._announce()
         if self.phase == "up":
+            if self._board.changed():  # as it always has after connecting
+                self._publish_doc(self._topics.status, self._board.show(), retain=True)
             self._release()
         elif self.phase == "stopping":
             done = not self._farewell and not self._rows.in_flight
@@ -371,10 +375,6 @@ class LinkState:
         self._do(Ended())
 
     # -- small things ---------------------------------------------------------------------
-
-    def _announce(self, *, always: bool = False) -> None:
-        if self.phase == "up" and (always or self._board.changed()):
-            self._publish_doc(self._topics.status, self._board.show(), retain=True)
 
     def _publish_doc(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
         """Publish a document if the broker is there and takes it; its token, or 0."""

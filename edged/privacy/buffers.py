@@ -34,12 +34,13 @@ class OutgoingBuffer:
         image: (h, w, 3) uint8 BGR, for the pipeline to write.
     """
 
-    __slots__ = ("_memory", "_pool", "_trackers", "image")
+    __slots__ = ("_memory", "_pool", "_released", "_trackers", "image")
 
     def __init__(self, memory: Image, pool: OutgoingPool) -> None:
         self._memory = memory
         self._pool = pool
         self._trackers: list[Tracker] = []
+        self._released = False
         self.image: Image = memory.view()
 
     def hold(self, tracker: Tracker | None) -> None:
@@ -52,8 +53,13 @@ class OutgoingBuffer:
         return all(t.done for t in self._trackers)
 
     def release(self) -> None:
-        """End the lease; the memory is reused once it is free."""
-        self._pool.take_back(self._memory, self)
+        """End the lease; the memory is reused once it is free.  Harmless when repeated.
+
+        Memory that went back twice would be leased to two frames at once.
+        """
+        if not self._released:
+            self._released = True
+            self._pool.take_back(self._memory, self)
 
 
 class OutgoingPool:

@@ -1,8 +1,10 @@
 """The guard: no picture leaves the engine that has not passed here.
 
 Disguise: after composition every input face must differ from its input in pixels and
-in identity, and must be seen again where it was; what fails is filled with a solid
-colour and everything is checked again; a second failure refuses the picture.
+in identity, and must be seen again where it was; a face that the second look sees
+elsewhere than the swap went is held against the input at its own place; what fails is
+filled with a solid colour and everything is checked again; a second failure refuses the
+picture.
 Portrait: only template pixels and network output, every face in a slot, nobody's
 likeness but that of the visitors who consented.
 
@@ -38,6 +40,13 @@ AlignmentOf = Callable[[Points], Matrix | None]
 Recognise = Callable[[Image], Floats]
 """(n, 112, 112, 3) uint8 BGR -> (n, d) float32 unit vectors."""
 
+ELSEWHERE = 0.1
+"""An output face whose landmarks lie this share of its side from the swap's is not the
+swap but, perhaps, the untouched face beside it."""
+
+HIDDEN_SHARE = 0.5
+"""An output face of which a fill covers so much is not held against identities."""
+
 FILL_MARGIN = 1.25
 """A filled box is so much larger than the detector's, which is tight at hair and chin."""
 
@@ -65,6 +74,23 @@ class Region:
     identity: str = ""
     rect: Rect = (0, 0, 0, 0)
     refilled: bool = False
+
+
+@dataclass(repr=False, eq=False)
+class _Suspect:
+    """A crop of the output whose identity is to be tested.
+
+    Attributes:
+        after: of the output.
+        region: to fill when it is somebody's.
+        face: likewise, as seen in the output where no region may be blamed alone.
+        before: the input at the same place, where no region's embedding stands for it.
+    """
+
+    after: Image
+    region: Region | None
+    face: Face | None = None
+    before: Image | None = None
 
 
 @dataclass(repr=False, eq=False)
@@ -127,6 +153,8 @@ class Guard:
         regions: Sequence[Region],
         search: Search,
         fill_bgr: tuple[int, int, int],
+        *,
+        frame: Image,
     ) -> Ruling:
         """Check a composed picture, fill what fails, check again.
 
@@ -135,48 +163,84 @@ class Guard:
             regions: every face of the input, swapped or filled.
             search: the second look.
             fill_bgr: colour of a fill.
+            frame: the input, same shape as `out`; only read.
         """
         if self.bounds is None:
             return Refused(Reason.NOT_CALIBRATED)
+        regions = list(regions)
         known = _stack([r.face.embedding for r in regions if r.face.embedding is not None])
         refilled = 0
         for _ in range(2):
-            failed, strangers, reason = self._failures(out, regions, known, search(out), fill_bgr)
+            failed, strangers, reason = self._failures(
+                out, frame, regions, known, search(out), fill_bgr
+            )
             if not failed and not strangers:
                 return Passed(out, refilled)
             if refilled:
                 return Refused(reason)
-            for region in failed:
+            regions += [Region(face) for face in strangers]
+            for region in [*failed, *regions[len(regions) - len(strangers) :]]:
                 fill_region(out, region, fill_bgr)
                 region.refilled = True
-                refilled += 1
-            for box in strangers:
-                paint(out, box, fill_bgr)
                 refilled += 1
         return Refused(reason)
 
     def _failures(
         self,
         out: Image,
+        frame: Image,
         regions: Sequence[Region],
         known: Floats,
         seen: list[Face],
         fill_bgr: tuple[int, int, int],
-    ) -> tuple[list[Region], list[Floats], Reason]:
-        """Regions that fail, boxes of faces that no region explains, and the last reason."""
-        bounds = _need(self.bounds)
+    ) -> tuple[list[Region], list[Face], Reason]:
+        """Regions that fail, output faces that must be filled too, and the last reason."""
+        owners = _owners(seen, regions)
+        suspects: list[_Suspect] = []
+        failed, reason = self._unchanged(out, frame, regions, owners, suspects)
+        strangers: list[Face] = []
+        for face, owner in zip(seen, owners, strict=True):
+            if owner is None:
+                strangers.append(face)
+                reason = Reason.FACE_UNEXPECTED
+            elif self._exposed(out, frame, face, owner, suspects, fill_bgr):
+                strangers.append(face)
+                if owner.action == "swapped" and owner not in failed:
+                    failed.append(owner)
+                reason = Reason.FACE_UNCHANGED
+        identity_max = _need(self.bounds).identity_max
+        for suspect, cosine in zip(suspects, self._nearest(suspects, known), strict=True):
+            if cosine <= identity_max:
+                continue
+            reason = Reason.FACE_RECOGNISABLE
+            if suspect.region is not None and suspect.region not in failed:
+                failed.append(suspect.region)
+            if suspect.face is not None and suspect.face not in strangers:
+                strangers.append(suspect.face)
+        for region in regions:
+            if region.action == "filled" and not _is_solid(out, region.rect, fill_bgr):
+                failed.append(region)
+                reason = Reason.FACE_UNCHANGED
+        return failed, strangers, reason
+
+    def _unchanged(
+        self,
+        out: Image,
+        frame: Image,
+        regions: Sequence[Region],
+        owners: Sequence[Region | None],
+        suspects: list[_Suspect],
+    ) -> tuple[list[Region], Reason]:
+        """Swapped regions that still show the input, or that no look found again.
+
+        The others go to `suspects`, for the test of identity.
+        """
         failed: list[Region] = []
         reason = Reason.OK
-        swapped = [r for r in regions if r.action == "swapped"]
-        owners = _owners(seen, regions)
-        crops: list[Image] = []
-        about: list[Region] = []
-        for region in swapped:
+        for region in (r for r in regions if r.action == "swapped"):
             after = self.align(out, _need(region.to_crop))
-            before = _need(region.before)
-            if (
-                coarse_correlation(before, after) > bounds.coarse_max
-                or untouched_share(before, after) > bounds.untouched_max
+            if self._same(_need(region.before), after) or any(
+                self._same_at(out, frame, points) for points in region.face.others
             ):
                 failed.append(region)
                 reason = Reason.FACE_UNCHANGED
@@ -184,38 +248,70 @@ class Guard:
                 failed.append(region)  # a swapped face is a face: unseen means unchecked
                 reason = Reason.FACE_UNEXPECTED
             else:
-                crops.append(after)
-                about.append(region)
-        strangers: list[Floats] = []
-        for face, owner in zip(seen, owners, strict=True):
-            if owner is None:
-                strangers.append(face.box)
-                reason = Reason.FACE_UNEXPECTED
-                continue
-            matrix = self.alignment_of(face.landmarks)
-            if owner.action == "swapped" and owner not in failed and matrix is not None:
-                crops.append(self.align(out, matrix))
-                about.append(owner)
-        for region, cosine in zip(about, self._nearest(crops, known), strict=True):
-            if cosine > bounds.identity_max and region not in failed:
-                failed.append(region)
-                reason = Reason.FACE_RECOGNISABLE
-        for region in regions:
-            if region.action == "filled" and not _is_solid(out, region.rect, fill_bgr):
-                failed.append(region)
-                reason = Reason.FACE_UNCHANGED
-        return failed, strangers, reason
+                suspects.append(_Suspect(after, region))
+        return failed, reason
 
-    def _nearest(self, crops: list[Image], known: Floats) -> list[float]:
-        """Largest cosine of each crop, and of its mirror image, with any known face."""
-        if not crops or not len(known):
-            return [-1.0] * len(crops)
-        both = np.stack(crops + [np.asarray(cv2.flip(c, 1), np.uint8) for c in crops])
-        cosines = (self.recognise(both) @ known.T).max(axis=1)
+    def _exposed(
+        self,
+        out: Image,
+        frame: Image,
+        face: Face,
+        owner: Region,
+        suspects: list[_Suspect],
+        fill_bgr: tuple[int, int, int],
+    ) -> bool:
+        """Whether an output face is the input's own pixels, beside what its owner covers.
+
+        Overlap alone does not explain a face: the swap may have landed next to it, or on
+        its neighbour.  One that passes goes to `suspects`.
+        """
+        matrix = self.alignment_of(face.landmarks)
+        if matrix is None:
+            return True  # it cannot be looked at
+        after = self.align(out, matrix)
+        if owner.action == "swapped" and not _elsewhere(face, owner.face):
+            suspects.append(_Suspect(after, owner))
+            return False
+        before = self.align(frame, matrix)
+        if self._same(before, after):
+            return True
+        if any(self._same_at(out, frame, points) for points in face.others):
+            return True
+        if owner.action == "swapped":
+            suspects.append(_Suspect(after, owner, face, before))
+        elif float((after == np.array(fill_bgr, np.uint8)).all(axis=2).mean()) < HIDDEN_SHARE:
+            suspects.append(_Suspect(after, None, face, before))
+        return False
+
+    def _same(self, before: Image, after: Image) -> bool:
+        """Whether an aligned crop still shows its input."""
+        bounds = _need(self.bounds)
+        return (
+            coarse_correlation(before, after) > bounds.coarse_max
+            or untouched_share(before, after) > bounds.untouched_max
+        )
+
+    def _same_at(self, out: Image, frame: Image, points: Points) -> bool:
+        """The same for a place; landmarks of no shape show nothing."""
+        matrix = self.alignment_of(points)
+        return matrix is not None and self._same(
+            self.align(frame, matrix), self.align(out, matrix)
+        )
+
+    def _nearest(self, suspects: list[_Suspect], known: Floats) -> list[float]:
+        """Largest cosine of each crop, and of its mirror image, with any input face."""
+        before = [s.before for s in suspects if s.before is not None]
+        if not suspects or not (len(known) or before):
+            return [-1.0] * len(suspects)
+        crops = [s.after for s in suspects]
+        mirrored = [np.asarray(cv2.flip(c, 1), np.uint8) for c in crops]
+        vectors = self.recognise(np.stack([*crops, *mirrored, *before]))
+        count = len(crops)
+        known = np.concatenate([known, vectors[2 * count :]]) if len(known) else vectors[2 * count :]
+        cosines = (vectors[: 2 * count] @ known.T).max(axis=1)
         if not np.isfinite(cosines).all():
-            return [1.0] * len(crops)
-        half = len(crops)
-        return [float(c) for c in np.maximum(cosines[:half], cosines[half:])]
+            return [1.0] * count
+        return [float(c) for c in np.maximum(cosines[:count], cosines[count:])]
 
     # -- portrait ---------------------------------------------------------------------
 
@@ -224,6 +320,7 @@ class Guard:
         out: Image,
         template: Image,
         slots: Sequence[Slot],
+        *,
         template_boxes: Floats,
         bystanders: Sequence[Embedding],
         search: Search,
@@ -283,6 +380,13 @@ def _owners(seen: Sequence[Face], regions: Sequence[Region]) -> list[Region | No
     return [
         regions[index] if overlap[row, index] > 0.2 else None for row, index in enumerate(best)
     ]
+
+
+def _elsewhere(seen: Face, swapped: Face) -> bool:
+    """Whether an output face's landmarks lie off those that the swap was aligned to."""
+    side = float(np.sqrt(max(float(np.prod(seen.box[2:] - seen.box[:2])), 1.0)))
+    apart = np.linalg.norm(seen.landmarks.mean(axis=0) - swapped.landmarks.mean(axis=0))
+    return not float(apart) <= ELSEWHERE * side
 
 
 def _explained(box: Floats, template_boxes: Floats) -> bool:

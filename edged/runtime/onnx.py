@@ -53,7 +53,7 @@ class OnnxSession:
         self._session: Any = None
         self._names: list[str] = []
 
-    def __enter__(self) -> OnnxSession:
+    def __enter__(self) -> OnnxSession:  # noqa: PYI034 - Self needs 3.11
         """Load the file.
 
         Raises:
@@ -111,7 +111,7 @@ class OnnxSession:
         start = time.perf_counter_ns()
         try:
             out: Sequence[Tensor] = self._session.run(self._names, dict(feeds))
-        except Exception as error:  # the text may hold shapes of a frame: keep the type only
+        except Exception as error:  # noqa: BLE001 - the text may hold shapes of a frame
             msg = f"model {self.model_id} failed in onnxruntime ({type(error).__name__})"
             raise EngineError(msg) from None
         self._meter.add(time.perf_counter_ns() - start)
@@ -119,7 +119,7 @@ class OnnxSession:
 
 
 def _spec(node: Any) -> TensorSpec:
-    """onnxruntime's description of a tensor as ours."""
+    """Makes ours of onnxruntime's description of a tensor."""
     kind = _DTYPES.get(node.type)
     if kind is None:
         msg = f"tensor {node.name} has type {node.type}, which no stage feeds"

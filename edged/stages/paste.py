@@ -85,7 +85,7 @@ def paste(frame: Image, crop: Image, to_crop: Matrix, mask: Mask) -> tuple[int, 
 
 
 def blend(region: Image, layers: Image) -> None:
-    """region += round((colour - region) * alpha / 255), in place.
+    """Does region += round((colour - region) * alpha / 255), in place.
 
     The difference is taken upwards and downwards apart: never both are above 0, so each
     pixel is rounded once and everything stays in 8 bits.

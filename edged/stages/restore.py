@@ -45,6 +45,8 @@ class Restorer:
         Returns:
             (n, S, S, 3) uint8 BGR.
         """
+        if not len(crops):
+            return crops
         pictures = [s for s in self.session.inputs if len(s.shape) == 4]
         if len(pictures) != 1:
             msg = f"model {self.session.model_id} has not exactly one picture input"
@@ -62,7 +64,12 @@ class Restorer:
             feeds[pictures[0].name] = blob[first : first + step]
             parts.append(np.array(self.session.run(feeds)[0]))
         restored = tensor_to_crops(
-            np.concatenate(parts), 127.5, 127.5, self.session.model_id, len(crops), self.size_px
+            np.concatenate(parts),
+            gain=127.5,
+            offset=127.5,
+            model_id=self.session.model_id,
+            count=len(crops),
+            side=self.size_px,
         )
         if strength >= 1:
             return restored

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edged.errors import ModelError
+from edged.errors import EngineError, ModelError
 from edged.faces import Detections, Image, Tensor
 from edged.geometry import nms
 from edged.runtime.session import Session
@@ -58,19 +58,31 @@ class Scrfd:
             raise ModelError(msg)
         tensor = self.buffer.fill(picture, side)
         out = self.session.run({self.session.inputs[0].name: tensor})
-        return decode(out, side, self.det_thresh)
+        return decode(out, side, self.det_thresh, self.session.model_id)
 
 
-def decode(out: Sequence[Tensor], side: int, thresh: float) -> Detections:
-    """Nine tensors -> detections in canvas pixels, thresholded before any arithmetic."""
+def decode(
+    out: Sequence[Tensor], side: int, thresh: float, model_id: str = "scrfd"
+) -> Detections:
+    """Nine tensors -> detections in canvas pixels, thresholded before any arithmetic.
+
+    Raises:
+        EngineError: tensors of another size than this side's, or a score that is not
+            finite, which no threshold would ever let through.
+    """
     boxes, scores, points = [], [], []
     for level, stride in enumerate(STRIDES):
-        score = out[level].reshape(-1)
+        score, cells = out[level].reshape(-1), side // stride
+        places = cells * cells * ANCHORS
+        if (score.size, out[level + 3].size, out[level + 6].size) != (
+            places, places * 4, places * 10,
+        ) or not np.isfinite(score).all():  # fmt: skip
+            msg = f"model {model_id} gave no finite score for each place; run: edged models verify"
+            raise EngineError(msg)
         hit = np.flatnonzero(score >= thresh)
         if not hit.size:
             continue
         cell = hit // ANCHORS
-        cells = side // stride
         centre = np.stack([cell % cells, cell // cells], 1).astype(np.float32) * stride  # (k, 2)
         distance = out[level + 3].reshape(-1, 4)[hit] * np.float32(stride)
         shift = out[level + 6].reshape(-1, 5, 2)[hit] * np.float32(stride)

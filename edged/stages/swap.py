@@ -60,6 +60,8 @@ class Swapper:
         Raises:
             EngineError: the network gave something else than n finite pictures.
         """
+        if not len(targets):
+            return targets
         target, source = _by_rank(self.session)
         blob = crops_to_tensor(targets, 0.0, 1 / 255)
         if target.shape[0] == 1 or source.shape[0] == 1:
@@ -76,7 +78,12 @@ class Swapper:
         else:
             out = np.asarray(self.session.run({target.name: blob, source.name: latents})[0])
         return tensor_to_crops(
-            out, 255.0, 0.0, self.session.model_id, len(targets), self.size_px
+            out,
+            gain=255.0,
+            offset=0.0,
+            model_id=self.session.model_id,
+            count=len(targets),
+            side=self.size_px,
         )
 
 

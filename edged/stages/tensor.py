@@ -84,7 +84,7 @@ def crops_to_tensor(crops: Image, mean: float, scale: float) -> Floats:
 
 
 def tensor_to_crops(
-    out: NDArray[np.floating], gain: float, offset: float, model_id: str, count: int, side: int
+    out: NDArray[np.floating], *, gain: float, offset: float, model_id: str, count: int, side: int
 ) -> Image:
     """[n, 3, S, S] RGB -> (n, S, S, 3) uint8 BGR: x * gain + offset, rounded and clipped.
 

@@ -73,4 +73,4 @@ class Tracks:
                 free.remove(best)
             best.box, best.seen_ms = face.box, now_ms
             face.track_id = best.track_id
-        return [t.box for t in self._live if t.seen_ms != now_ms]
+        return [t.box for t in free]  # not by time: two frames may share a millisecond

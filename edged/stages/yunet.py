@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from edged.errors import ModelError
+from edged.errors import EngineError, ModelError
 from edged.faces import Detections, Image, Tensor
 from edged.geometry import nms
 from edged.runtime.session import Session
@@ -20,6 +20,8 @@ from edged.stages.tensor import TensorBuffer
 
 STRIDES = (8, 16, 32)
 NMS_IOU = 0.3
+OUTPUTS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
+"""Numbers for each cell."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,11 @@ class YuNet:
     )
 
     def __post_init__(self) -> None:
-        if len(self.session.outputs) != 12:
+        names = {spec.name for spec in self.session.outputs}
+        if names != {f"{kind}_{stride}" for kind in OUTPUTS for stride in STRIDES}:
             msg = (
-                f"model {self.session.model_id} has {len(self.session.outputs)} outputs; "
-                "YuNet has 12 (cls, obj, bbox, kps x strides 8, 16, 32)"
+                f"model {self.session.model_id} has not YuNet's 12 outputs "
+                "(cls, obj, bbox, kps x strides 8, 16, 32)"
             )
             raise ModelError(msg)
 
@@ -68,13 +71,25 @@ class YuNet:
         return Detections(seen.boxes * up, seen.scores, seen.landmarks * up, self.family)
 
     def _decode(self, out: dict[str, Tensor], side: int) -> Detections:
+        """Twelve tensors -> detections in canvas pixels.
+
+        Raises:
+            EngineError: tensors of another size than this side's, or a score that is not
+                finite, which no threshold would ever let through.
+        """
         boxes, scores, points = [], [], []
         for stride in STRIDES:
+            cells = side // stride
+            if any(out[f"{kind}_{stride}"].size != n * cells**2 for kind, n in OUTPUTS.items()):
+                msg = f"model {self.session.model_id} gave tensors of another size than its input"
+                raise EngineError(msg)
             product = out[f"cls_{stride}"].reshape(-1) * out[f"obj_{stride}"].reshape(-1)
+            if not np.isfinite(product).all():
+                msg = f"model {self.session.model_id} gave scores that are not finite"
+                raise EngineError(msg)
             hit = np.flatnonzero(product >= self.det_thresh**2)
             if not hit.size:
                 continue
-            cells = side // stride
             corner = np.stack([hit % cells, hit // cells], 1).astype(np.float32)  # (k, 2)
             shift = out[f"bbox_{stride}"].reshape(-1, 4)[hit]
             centre = (corner + shift[:, :2]) * stride

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 from collections.abc import Mapping
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class Notifier:
             address = "\0" + address[1:]
         self._address = address
         self._failed = False
+        self._alive_next_s = 0.0
         self.watchdog_s = _watchdog_s(environment) if address else 0.0
         """Longest time between two :meth:`alive` that the manager allows; 0 means any."""
 
@@ -40,8 +42,10 @@ class Notifier:
         self._send("", text)
 
     def alive(self) -> None:
-        """The main loop has made progress."""
-        if self.watchdog_s:
+        """The main loop has made progress; tells no more often than is of use."""
+        now_s = time.monotonic()
+        if self.watchdog_s and now_s >= self._alive_next_s:
+            self._alive_next_s = now_s + self.watchdog_s / 4
             self._send("WATCHDOG=1")
 
     def stopping(self) -> None:

@@ -267,7 +267,7 @@ def test_engine_silent(engine, broker, consumer, launch) -> None:
 
 def test_no_engine(broker, consumer, launch) -> None:
     """Without any engine the broker hears `degraded`, first `starting`, then `engine-silent`."""
-    launch(broker, engine_silent_s=0.5)
+    launch(broker, engine_silent_s=2.0)
     consumer.wait(lambda: consumer.status.get("reason") == "engine-silent")
     assert [status["reason"] for status in consumer.statuses] == ["starting", "engine-silent"]
     assert consumer.ask("ping")["error"] == "engine-silent"

@@ -90,6 +90,15 @@ def test_three_strikes() -> None:
     assert book.told == [RowAside(1, "rejected")]
 
 
+def test_acquitted() -> None:
+    """A broker that was down itself, however often, makes no row a poisonous one."""
+    book = Book()
+    for _ in range(10):
+        assert book.offer(1).release() == [1]
+        book.rows.lost("closed")
+        book.rows.acquit()
+
+
 def test_innocent_endings() -> None:
     """A silent link, a clone or a broker that leaves put no row in doubt."""
     book = Book()

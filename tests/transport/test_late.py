@@ -11,7 +11,7 @@ class Clock:
 
     now = 0.0
 
-    def __call__(self) -> float:  # noqa: D102
+    def __call__(self) -> float:
         return self.now
 
 

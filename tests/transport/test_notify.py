@@ -29,6 +29,20 @@ def test_states(tmp_path, abstract) -> None:
             assert server.recv(1000) == expected
 
 
+def test_alive_is_rationed(tmp_path) -> None:
+    """However often the loop turns, the manager hears of it four times a period."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(str(tmp_path / "notify"))
+        server.setblocking(False)
+        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "60000000"}
+        notifier = Notifier(environment)
+        for _ in range(100):
+            notifier.alive()
+        assert server.recv(100) == b"WATCHDOG=1"
+        with pytest.raises(BlockingIOError):
+            server.recv(100)
+
+
 def test_nobody_listens(tmp_path, caplog) -> None:
     """Without a socket nothing happens; a dead one is complained of once."""
     Notifier({}).ready()

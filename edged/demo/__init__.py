@@ -1,0 +1,1 @@
+"""The main job with embedded parts only, for a person to look at."""

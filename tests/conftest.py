@@ -1,0 +1,123 @@
+"""What all tests share: the header, the rule for absent parts, ports and test models.
+
+Parts that only Debian brings (mosquitto, chromium, systemd-analyze) may be absent on a
+developer's machine: a test that needs one says so and skips.  Under `CI=true`, where
+`.ci/run` has installed them, such a skip is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pytest
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as edged does; some tests load onnxruntime first
+
+DEBIAN_PARTS = ("mosquitto", "chromium", "systemd-analyze")
+"""Programs that `.ci/run` installs; a skip whose reason names one fails under CI."""
+
+SHOWN_VERSIONS = (
+    "numpy", "opencv-python-headless", "onnxruntime", "onnx", "pyzmq", "paho-mqtt", "msgspec",
+    "insightface", "imagezmq", "amqtt",
+)  # fmt: skip
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def pytest_report_header() -> list[str]:
+    """Versions that a bug report needs, and where the optional parts were found."""
+    models = "set" if os.environ.get("EDGED_TEST_MODELS") else "unset, tests on real networks skip"
+    machine = f"{platform.machine()}, {os.cpu_count()} CPUs, CI={os.environ.get('CI', '')}"
+    return [
+        f"edged {_version('edged')}, Python {platform.python_version()}, {machine}",
+        ", ".join(f"{package} {_version(package)}" for package in SHOWN_VERSIONS),
+        f"mosquitto: {find_program('mosquitto') or 'absent'}; EDGED_TEST_MODELS: {models}",
+    ]
+
+
+def find_program(name: str) -> str | None:
+    """Path of a program; Debian keeps daemons where a user's PATH does not look."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+
+
+def _must_not_skip(reason: str) -> bool:
+    in_ci = os.environ.get("CI") == "true"
+    return in_ci and any(part in reason for part in DEBIAN_PARTS)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    """Turns a skip for want of a Debian part into a failure under CI."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and _must_not_skip(str(report.longrepr)):
+        report.outcome = "failed"
+        report.longrepr = f"must not skip under CI: {report.longrepr}"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report():
+    """The same for a module that skips as a whole."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and _must_not_skip(str(report.longrepr)):
+        report.outcome = "failed"
+        report.longrepr = f"must not skip under CI: {report.longrepr}"
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], str]:
+    """`program("mosquitto")`: its path, or a skip that names it."""
+
+    def find(name: str) -> str:
+        path = find_program(name)
+        if path is None:
+            pytest.skip(f"{name} is not installed (apt install {name})")
+        return path
+
+    return find
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Gives TCP ports of the loopback that were free a moment ago, no two alike."""
+    given: set[int] = set()
+
+    def find() -> int:
+        while True:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = int(probe.getsockname()[1])
+            if port not in given:
+                given.add(port)
+                return port
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def test_models() -> Path:
+    """Folder of small real networks; `EDGED_TEST_MODELS` names it, else the test skips."""
+    named = os.environ.get("EDGED_TEST_MODELS", "")
+    if not named:
+        pytest.skip("EDGED_TEST_MODELS is not set: no real networks to run on")
+    folder = Path(named)
+    assert (folder / "det_500m.onnx").is_file(), "EDGED_TEST_MODELS names no folder of models"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """Root of the checkout that the tests belong to."""
+    return Path(__file__).resolve().parent.parent

@@ -1,0 +1,60 @@
+"""Cheap shots for tests that send many, and what looks for their traces.
+
+One face in a small picture, numbered in its pixels, and the configuration that makes an
+engine quick with it: one size, no turns, no restorer.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+from photos import astronaut
+
+QUICK = """
+[guard]
+sizes_px = [256]
+rotations_deg = [0]
+[cameras.quick]
+scene = "quick"
+[scenes.quick]
+mode = "disguise"
+identities = ["actor"]
+restore = false
+[frames.limits]
+rate_per_s = 100000.0
+burst = 100000
+shots_per_s = 100000.0
+shots_burst = 100000
+"""
+"""More TOML for a booth: camera `quick`, and no rate limit."""
+
+
+def real_models() -> Path | None:
+    """Folder of small real networks; None stands for the built-in pack."""
+    named = os.environ.get("EDGED_TEST_MODELS", "")
+    return Path(named) if named else None
+
+
+def face(number: int = 0) -> np.ndarray:
+    """One person, (320, 320, 3) uint8 BGR; no two numbers give the same pixels."""
+    image = np.ascontiguousarray(astronaut()[0:320, 60:380])
+    for bit in range(16):
+        image[308:, bit * 20 : bit * 20 + 20] = 255 * (number >> bit & 1)
+    return image
+
+
+def png(image: np.ndarray) -> bytes:
+    """The picture's file."""
+    done, data = cv2.imencode(".png", image)
+    assert done
+    return bytes(data.tobytes())
+
+
+def windows(data: bytes, count: int = 200) -> list[bytes]:
+    """Pieces of 16 bytes from all over some data, none of them of one value only."""
+    places = np.linspace(0, len(data) - 16, count).astype(int)
+    pieces = [data[place : place + 16] for place in places]
+    return [piece for piece in pieces if len(set(piece)) > 6]
