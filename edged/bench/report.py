@@ -1,6 +1,6 @@
 """The bench's answer: one JSON document, and the same as tables for a person.
 
-The document's form is fixed (README, "Bench"); `tests/bench` holds it.  Knows no clocks.
+The document's form is fixed (README, "Speed"); `tests/bench` holds it.  Knows no clocks.
 """
 
 from __future__ import annotations

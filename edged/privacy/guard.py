@@ -273,7 +273,7 @@ class Guard:
             suspects.append(_Suspect(after, owner))
             return False
         before = self.align(frame, matrix)
-        if self._same(before, after):
+        if self._untouched(before, after):
             return True
         if any(self._same_at(out, frame, points) for points in face.others):
             return True
@@ -292,10 +292,22 @@ class Guard:
         )
 
     def _same_at(self, out: Image, frame: Image, points: Points) -> bool:
-        """The same for a place; landmarks of no shape show nothing."""
+        """Whether a place is the input's own pixels; landmarks of no shape show nothing."""
         matrix = self.alignment_of(points)
-        return matrix is not None and self._same(
+        return matrix is not None and self._untouched(
             self.align(frame, matrix), self.align(out, matrix)
+        )
+
+    def _untouched(self, before: Image, after: Image) -> bool:
+        """The same for a place that no swap was aligned to, where its bound means little.
+
+        What lies beside a swap is the input itself, which correlates by 1: half way from
+        the bound to there is far enough from both.
+        """
+        bounds = _need(self.bounds)
+        return (
+            coarse_correlation(before, after) > (1 + bounds.coarse_max) / 2
+            or untouched_share(before, after) > bounds.untouched_max
         )
 
     def _nearest(self, suspects: list[_Suspect], known: Floats) -> list[float]:
@@ -307,7 +319,8 @@ class Guard:
         mirrored = [np.asarray(cv2.flip(c, 1), np.uint8) for c in crops]
         vectors = self.recognise(np.stack([*crops, *mirrored, *before]))
         count = len(crops)
-        known = np.concatenate([known, vectors[2 * count :]]) if len(known) else vectors[2 * count :]
+        here = vectors[2 * count :]
+        known = np.concatenate([known, here]) if len(known) else here
         cosines = (vectors[: 2 * count] @ known.T).max(axis=1)
         if not np.isfinite(cosines).all():
             return [1.0] * count

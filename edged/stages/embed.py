@@ -35,8 +35,13 @@ class Embedder:
         blob = crops_to_tensor(crops, 127.5, 1 / 127.5)
         spec = self.session.inputs[0]
         if spec.shape[0] == 1 and len(crops) > 1:
-            parts = [self.session.run({spec.name: blob[i : i + 1]})[0] for i in range(len(crops))]
-            out = np.concatenate([np.array(p) for p in parts])
+            # Copied run by run: the session may use its output memory again.
+            out = np.concatenate(
+                [
+                    np.array(self.session.run({spec.name: blob[i : i + 1]})[0])
+                    for i in range(len(crops))
+                ]
+            )
         else:
             out = np.array(self.session.run({spec.name: blob})[0])
         if out.shape != (len(crops), out.shape[-1]) or not np.isfinite(out).all():
