@@ -15,7 +15,7 @@ import numpy as np
 
 from edged.cast import Character, Template
 from edged.faces import Embedding, Face, Floats, Image
-from edged.geometry import Matrix
+from edged.geometry import Matrix, grow
 from edged.pipeline_parts import Job, Outcome, Stages, Watch
 from edged.privacy.buffers import OutgoingBuffer, OutgoingPool
 from edged.privacy.guard import Guard, Passed, Rect, Refused, Region, Slot, fill_region
@@ -29,6 +29,9 @@ from edged.transport.wire import FaceNote, GuardNote
 from edged.verdicts import Reason
 
 log = logging.getLogger(__name__)
+
+LOST_MARGIN = 1.3
+"""The box of a face that is not seen any more is so much larger: it moves on unseen."""
 
 
 class Pipeline:
@@ -102,7 +105,9 @@ class Pipeline:
         todo = [
             (region, character, matrix)
             for region, character, matrix in zip(regions, cast, self._to_swap(faces), strict=True)
-            if character is not None and matrix is not None and region.before is not None
+            if character is not None
+            and matrix is not None
+            and region.before is not None
             and _side(region.face.box) >= scene.min_face_px
         ]
         if todo:
@@ -126,7 +131,7 @@ class Pipeline:
             ruling,
             buffer,
             faces=tuple(_disguise_note(r, out) for r in regions),
-            guard=self._note(regions, len(faces), ruling, effort),
+            guard=self._note(regions, len(faces), ruling, effort, shape=frame.shape),
         )
 
     def _find(
@@ -255,7 +260,7 @@ class Pipeline:
             ruling,
             buffer,
             faces=notes,
-            guard=self._note([], len(faces), ruling, effort, swapped=len(notes)),
+            guard=self._note([], len(faces), ruling, effort, shape=frame.shape, swapped=len(notes)),
             bystanders=len(bystanders),
         )
 
@@ -271,9 +276,7 @@ class Pipeline:
         swapper = self._stages.swapper
         return matrices([f.landmarks for f in faces], swapper.template_name, swapper.size_px)
 
-    def _restore(
-        self, out: Image, faces: Sequence[Face], scene: Scene, watch: Watch
-    ) -> list[Rect]:
+    def _restore(self, out: Image, faces: Sequence[Face], scene: Scene, watch: Watch) -> list[Rect]:
         """Restore faces of the outgoing picture, in place; what was touched."""
         restorer, mask = self._stages.restorer, self._stages.restore_mask
         if restorer is None or mask is None or not scene.restore or not faces:
@@ -295,12 +298,14 @@ class Pipeline:
         faces_in: int,
         ruling: Passed | Refused,
         effort: Effort,
+        *,
+        shape: tuple[int, ...],
         swapped: int | None = None,
     ) -> GuardNote:
         count = sum(r.action == "swapped" for r in regions) if swapped is None else swapped
         return GuardNote(
             families=tuple(d.family for d in self._stages.detectors),
-            looks=2 * effort.looks(len(self._stages.detectors)),
+            looks=2 * effort.looks(len(self._stages.detectors), shape),
             faces_in=faces_in,
             swapped=count,
             filled=sum(r.action == "filled" for r in regions),
@@ -331,7 +336,7 @@ def _embedding(region: Region) -> Embedding:
 
 def _lost_face(box: Floats) -> Face:
     """A face that is remembered but not seen: a box to fill."""
-    return Face(box, 0.0, np.zeros((5, 2), np.float32), frozenset())
+    return Face(grow(box, LOST_MARGIN), 0.0, np.zeros((5, 2), np.float32), frozenset())
 
 
 def _hull(a: Rect, b: Rect) -> Rect:

@@ -10,14 +10,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
 import psutil
 from consumer import Consumer
-from mosquitto import Mosquitto, wait_for
 from lift import lift_recogniser
+from mosquitto import Mosquitto, wait_for
+
+from edged.errors import EdgedError
 from edged.transport.client import FrameClient
 from edged.transport.control import ask
 
@@ -198,7 +199,7 @@ class Booth:
             assert self.engine.poll() is None, self.log_text()
             try:
                 return self.ask("ping").status == "ok"
-            except Exception:
+            except EdgedError:
                 return False
 
         wait_for(ready, timeout_s, "the engine")
@@ -222,6 +223,10 @@ class Booth:
     def log_text(self):
         return (self.folder / "log.txt").read_text(errors="replace")
 
+    def depth(self):
+        """Rows of the outbox that the broker has not acknowledged."""
+        return self.ask("status").data["health"]["outbox"]["depth"]
+
     def rss_mb(self):
         return psutil.Process(self.engine.pid).memory_info().rss / 2**20
 
@@ -233,17 +238,13 @@ class Booth:
 
     def published(self, answer, timeout_s=20):
         """(result document, BGR picture) of a queued shot, as the consumer got them."""
+        assert answer.verdict.verdict == "queued", answer.verdict.reason
         shot = answer.verdict.id
         wait_for(lambda: self.consumer.find(shot) is not None, timeout_s, "the result")
         jpeg = self.consumer.picture(shot)
         import numpy as np
 
         return self.consumer.find(shot), cv2.imdecode(np.frombuffer(jpeg, np.uint8), 1)
-
-
-def default_actor():
-    """A character for tests: the astronaut, who is in no group photo."""
-    return astronaut()
 
 
 def until(condition, timeout_s=20.0, what=""):

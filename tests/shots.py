@@ -7,15 +7,23 @@ engine quick with it: one size, no turns, no restorer.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 from photos import astronaut
 
-QUICK = """
+
+def real_models() -> Path | None:
+    """Folder of small real networks; None stands for the built-in pack."""
+    named = os.environ.get("EDGED_TEST_MODELS", "")
+    return Path(named) if named else None
+
+
+QUICK = f"""
 [guard]
-sizes_px = [256]
+sizes_px = {[256] if real_models() else [640, 256]}
 rotations_deg = [0]
 [cameras.quick]
 scene = "quick"
@@ -29,13 +37,9 @@ burst = 100000
 shots_per_s = 100000.0
 shots_burst = 100000
 """
-"""More TOML for a booth: camera `quick`, and no rate limit."""
+"""More TOML for a booth: camera `quick`, and no rate limit.
 
-
-def real_models() -> Path | None:
-    """Folder of small real networks; None stands for the built-in pack."""
-    named = os.environ.get("EDGED_TEST_MODELS", "")
-    return Path(named) if named else None
+Haar, the built-in detector, needs a larger picture."""
 
 
 def face(number: int = 0) -> np.ndarray:
@@ -44,6 +48,16 @@ def face(number: int = 0) -> np.ndarray:
     for bit in range(16):
         image[308:, bit * 20 : bit * 20 + 20] = 255 * (number >> bit & 1)
     return image
+
+
+def say(text: str) -> None:
+    """A figure for the reader of a test's output (`pytest -s`, `-rP`)."""
+    sys.stdout.write(f"{text}\n")
+
+
+def number_of(image: np.ndarray) -> int:
+    """Which :func:`face` a picture was, if it was not turned or scaled."""
+    return sum(int(image[310:318, bit * 20 + 10].mean() > 127) << bit for bit in range(16))
 
 
 def png(image: np.ndarray) -> bytes:

@@ -54,7 +54,7 @@ def test_an_absent_file_is_passed_over(tmp_path):
 def test_a_bound_that_nothing_could_fail_is_refused(tmp_path, which, value):
     """NaN, or 1 and more, would let every face pass."""
     path = write(tmp_path / "a.toml", **{which: value})
-    with pytest.raises(ConfigError, match="a.toml"):
+    with pytest.raises(ConfigError, match=r"a\.toml"):
         load(path)
 
 
@@ -65,7 +65,7 @@ def test_a_file_of_another_form_is_named(tmp_path, text):
     """No TOML, an unknown table and a missing field are errors of the configuration."""
     path = tmp_path / "wrong.toml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match="wrong.toml"):
+    with pytest.raises(ConfigError, match=r"wrong\.toml"):
         load(path)
 
 
@@ -73,7 +73,7 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
     """Bytes that are no UTF-8 are an error of the configuration."""
     path = tmp_path / "wrong.toml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match="wrong.toml"):
+    with pytest.raises(ConfigError, match=r"wrong\.toml"):
         load(path)
 
 

@@ -53,7 +53,7 @@ def test_a_template_grows_with_its_crop(name):
 def test_the_wider_template_is_the_tight_one_with_a_margin():
     """On a 128 px crop the face has the size that it has on 112 px, 8 px further right."""
     assert np.allclose(
-        template("arcface_128", 128), template("arcface_112", 112) + [8, 0], atol=1e-4
+        template("arcface_128", 128), template("arcface_112", 112) + np.array([8, 0]), atol=1e-4
     )
 
 

@@ -44,6 +44,9 @@ class Flow:
         self._repeats = Repeats()
         self._to_work: queue.Queue[Item] = queue.Queue(maxsize=1)
         self._to_finish: queue.Queue[Item] = queue.Queue(maxsize=1)
+        self._room = threading.Semaphore(1)
+        """Free when no decoded frame waits: a newer frame can still take the place of one in
+        the mailbox, but not of one that has left it."""
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._published_s: dict[str, float] = {}

@@ -24,12 +24,34 @@ import numpy as np
 
 from edged.calibration import Bounds
 from edged.faces import Embedding, Face, Floats, Image, Points
-from edged.geometry import Matrix, clip, grow, iou
+from edged.geometry import Matrix, iou
 from edged.privacy.pixels import coarse_correlation, untouched_share
+from edged.privacy.regions import (
+    Rect,
+    Region,
+    Search,
+    apart,
+    elsewhere,
+    fill_region,
+    is_solid,
+    owners,
+    paint,
+    shown,
+)
 from edged.verdicts import Reason
 
-Search = Callable[[Image], list[Face]]
-"""Every face that the detector families see in a picture, at the frame's effort."""
+__all__ = [
+    "Guard",
+    "Passed",
+    "Rect",
+    "Refused",
+    "Region",
+    "Ruling",
+    "Search",
+    "Slot",
+    "fill_region",
+    "paint",
+]
 
 Align = Callable[[Image, Matrix], Image]
 """(picture, picture -> crop matrix) -> (112, 112, 3) uint8 BGR."""
@@ -40,40 +62,19 @@ AlignmentOf = Callable[[Points], Matrix | None]
 Recognise = Callable[[Image], Floats]
 """(n, 112, 112, 3) uint8 BGR -> (n, d) float32 unit vectors."""
 
-ELSEWHERE = 0.1
-"""An output face whose landmarks lie this share of its side from the swap's is not the
-swap but, perhaps, the untouched face beside it."""
+OTHERS_FAR = 0.25
+"""Landmarks of a merged finding that lie further off may be another person's."""
+
+BESIDE_MAX = 0.5
+"""Untouched share from which a face beside a swap is the input's.  Two boxes that overlap
+by a third share less than half of either face's core; landmarks of a weak finding, a third
+of a side off, put less than half of its core off the swap."""
+
+SURE = 0.8
+"""Score from which nobody asks whether the input shows an untouched face there, too."""
 
 HIDDEN_SHARE = 0.5
 """An output face of which a fill covers so much is not held against identities."""
-
-FILL_MARGIN = 1.25
-"""A filled box is so much larger than the detector's, which is tight at hair and chin."""
-
-Rect = tuple[int, int, int, int]
-
-
-@dataclass(repr=False, eq=False)
-class Region:
-    """One input face and what became of it.
-
-    Attributes:
-        face: as found in the input.
-        to_crop: input -> recogniser's crop; None when its landmarks are degenerate.
-        before: the crop of the input; None likewise.
-        action: "swapped" or "filled".
-        identity: name of its character, for the result.
-        rect: what was filled.
-        refilled: filled by the guard, after a failed check.
-    """
-
-    face: Face
-    to_crop: Matrix | None = None
-    before: Image | None = None
-    action: str = "filled"
-    identity: str = ""
-    rect: Rect = (0, 0, 0, 0)
-    refilled: bool = False
 
 
 @dataclass(repr=False, eq=False)
@@ -91,6 +92,23 @@ class _Suspect:
     region: Region | None
     face: Face | None = None
     before: Image | None = None
+
+
+@dataclass(repr=False, eq=False)
+class _Check:
+    """What one check of a composed picture is about; see :meth:`Guard.disguise`.
+
+    Attributes:
+        regions: those that come to be filled are added.
+        known: (n, d) embeddings of the input's faces.
+    """
+
+    out: Image
+    frame: Image
+    regions: list[Region]
+    known: Floats
+    search: Search
+    fill_bgr: tuple[int, int, int]
 
 
 @dataclass(repr=False, eq=False)
@@ -167,69 +185,52 @@ class Guard:
         """
         if self.bounds is None:
             return Refused(Reason.NOT_CALIBRATED)
-        regions = list(regions)
         known = _stack([r.face.embedding for r in regions if r.face.embedding is not None])
+        check = _Check(out, frame, list(regions), known, search, fill_bgr)
         refilled = 0
         for _ in range(2):
-            failed, strangers, reason = self._failures(
-                out, frame, regions, known, search(out), fill_bgr
-            )
+            failed, strangers, reason = self._failures(check)
             if not failed and not strangers:
                 return Passed(out, refilled)
             if refilled:
                 return Refused(reason)
-            regions += [Region(face) for face in strangers]
-            for region in [*failed, *regions[len(regions) - len(strangers) :]]:
+            surplus = [Region(face) for face in strangers]
+            check.regions += surplus
+            for region in [*failed, *surplus]:
                 fill_region(out, region, fill_bgr)
                 region.refilled = True
                 refilled += 1
         return Refused(reason)
 
-    def _failures(
-        self,
-        out: Image,
-        frame: Image,
-        regions: Sequence[Region],
-        known: Floats,
-        seen: list[Face],
-        fill_bgr: tuple[int, int, int],
-    ) -> tuple[list[Region], list[Face], Reason]:
+    def _failures(self, check: _Check) -> tuple[list[Region], list[Face], Reason]:
         """Regions that fail, output faces that must be filled too, and the last reason."""
-        owners = _owners(seen, regions)
+        seen = check.search(check.out)
+        owned = owners(seen, check.regions)
         suspects: list[_Suspect] = []
-        failed, reason = self._unchanged(out, frame, regions, owners, suspects)
+        failed, reason = self._unchanged(check, owned, suspects)
         strangers: list[Face] = []
-        for face, owner in zip(seen, owners, strict=True):
+        for face, owner in zip(seen, owned, strict=True):
             if owner is None:
                 strangers.append(face)
                 reason = Reason.FACE_UNEXPECTED
-            elif self._exposed(out, frame, face, owner, suspects, fill_bgr):
+            elif self._exposed(check, face, owner, suspects):
                 strangers.append(face)
-                if owner.action == "swapped" and owner not in failed:
-                    failed.append(owner)
+                failed += [owner] if owner.action == "swapped" and owner not in failed else []
                 reason = Reason.FACE_UNCHANGED
-        identity_max = _need(self.bounds).identity_max
-        for suspect, cosine in zip(suspects, self._nearest(suspects, known), strict=True):
-            if cosine <= identity_max:
-                continue
+        for suspect in self._recognised(check, suspects):
             reason = Reason.FACE_RECOGNISABLE
             if suspect.region is not None and suspect.region not in failed:
                 failed.append(suspect.region)
             if suspect.face is not None and suspect.face not in strangers:
                 strangers.append(suspect.face)
-        for region in regions:
-            if region.action == "filled" and not _is_solid(out, region.rect, fill_bgr):
+        for region in check.regions:
+            if region.action == "filled" and not is_solid(check.out, region.rect, check.fill_bgr):
                 failed.append(region)
                 reason = Reason.FACE_UNCHANGED
         return failed, strangers, reason
 
     def _unchanged(
-        self,
-        out: Image,
-        frame: Image,
-        regions: Sequence[Region],
-        owners: Sequence[Region | None],
-        suspects: list[_Suspect],
+        self, check: _Check, owned: Sequence[Region | None], suspects: list[_Suspect]
     ) -> tuple[list[Region], Reason]:
         """Swapped regions that still show the input, or that no look found again.
 
@@ -237,30 +238,31 @@ class Guard:
         """
         failed: list[Region] = []
         reason = Reason.OK
-        for region in (r for r in regions if r.action == "swapped"):
-            after = self.align(out, _need(region.to_crop))
-            if self._same(_need(region.before), after) or any(
-                self._same_at(out, frame, points) for points in region.face.others
-            ):
+        for region in (r for r in check.regions if r.action == "swapped"):
+            after = self.align(check.out, _need(region.to_crop))
+            if self._same(_need(region.before), after) or self._beside(check, region.face):
                 failed.append(region)
                 reason = Reason.FACE_UNCHANGED
-            elif not any(owner is region for owner in owners):
+            elif not any(owner is region for owner in owned):
                 failed.append(region)  # a swapped face is a face: unseen means unchecked
                 reason = Reason.FACE_UNEXPECTED
             else:
                 suspects.append(_Suspect(after, region))
         return failed, reason
 
-    def _exposed(
-        self,
-        out: Image,
-        frame: Image,
-        face: Face,
-        owner: Region,
-        suspects: list[_Suspect],
-        fill_bgr: tuple[int, int, int],
-    ) -> bool:
-        """Whether an output face is the input's own pixels, beside what its owner covers.
+    def _beside(self, check: _Check, face: Face) -> bool:
+        """Whether an input face's other landmarks, merged with it, show the input's pixels."""
+        for points in face.others:
+            matrix = self.alignment_of(points)
+            if matrix is None or apart(points, face.landmarks, face.box) <= OTHERS_FAR:
+                continue
+            before, after = self.align(check.frame, matrix), self.align(check.out, matrix)
+            if untouched_share(before, after) > BESIDE_MAX:
+                return True
+        return False
+
+    def _exposed(self, check: _Check, face: Face, owner: Region, suspects: list[_Suspect]) -> bool:
+        """Whether an output face is the input's own, beside what its owner covers.
 
         Overlap alone does not explain a face: the swap may have landed next to it, or on
         its neighbour.  One that passes goes to `suspects`.
@@ -268,19 +270,18 @@ class Guard:
         matrix = self.alignment_of(face.landmarks)
         if matrix is None:
             return True  # it cannot be looked at
-        after = self.align(out, matrix)
-        if owner.action == "swapped" and not _elsewhere(face, owner.face):
+        after = self.align(check.out, matrix)
+        swapped = owner.action == "swapped"
+        if swapped and not elsewhere(face, owner.face):
             suspects.append(_Suspect(after, owner))
             return False
-        before = self.align(frame, matrix)
-        if self._untouched(before, after):
-            return True
-        if any(self._same_at(out, frame, points) for points in face.others):
-            return True
-        if owner.action == "swapped":
-            suspects.append(_Suspect(after, owner, face, before))
-        elif float((after == np.array(fill_bgr, np.uint8)).all(axis=2).mean()) < HIDDEN_SHARE:
-            suspects.append(_Suspect(after, None, face, before))
+        before = self.align(check.frame, matrix)
+        if self._same(before, after):
+            sure = face.score >= SURE and untouched_share(before, after) > BESIDE_MAX
+            return sure or shown(check.frame, face, check.search)
+        hidden = (after == np.array(check.fill_bgr, np.uint8)).all(axis=2).mean()
+        if swapped or float(hidden) < HIDDEN_SHARE:
+            suspects.append(_Suspect(after, owner if swapped else None, face, before))
         return False
 
     def _same(self, before: Image, after: Image) -> bool:
@@ -291,40 +292,24 @@ class Guard:
             or untouched_share(before, after) > bounds.untouched_max
         )
 
-    def _same_at(self, out: Image, frame: Image, points: Points) -> bool:
-        """Whether a place is the input's own pixels; landmarks of no shape show nothing."""
-        matrix = self.alignment_of(points)
-        return matrix is not None and self._untouched(
-            self.align(frame, matrix), self.align(out, matrix)
-        )
-
-    def _untouched(self, before: Image, after: Image) -> bool:
-        """The same for a place that no swap was aligned to, where its bound means little.
-
-        What lies beside a swap is the input itself, which correlates by 1: half way from
-        the bound to there is far enough from both.
-        """
-        bounds = _need(self.bounds)
-        return (
-            coarse_correlation(before, after) > (1 + bounds.coarse_max) / 2
-            or untouched_share(before, after) > bounds.untouched_max
-        )
-
-    def _nearest(self, suspects: list[_Suspect], known: Floats) -> list[float]:
-        """Largest cosine of each crop, and of its mirror image, with any input face."""
+    def _recognised(self, check: _Check, suspects: list[_Suspect]) -> list[_Suspect]:
+        """Those whose crop, or its mirror image, is too near to any input face."""
         before = [s.before for s in suspects if s.before is not None]
-        if not suspects or not (len(known) or before):
-            return [-1.0] * len(suspects)
+        if not suspects or not (len(check.known) or before):
+            return []
         crops = [s.after for s in suspects]
         mirrored = [np.asarray(cv2.flip(c, 1), np.uint8) for c in crops]
         vectors = self.recognise(np.stack([*crops, *mirrored, *before]))
         count = len(crops)
         here = vectors[2 * count :]
-        known = np.concatenate([known, here]) if len(known) else here
+        known = np.concatenate([check.known, here]) if len(check.known) else here
         cosines = (vectors[: 2 * count] @ known.T).max(axis=1)
-        if not np.isfinite(cosines).all():
-            return [1.0] * count
-        return [float(c) for c in np.maximum(cosines[:count], cosines[count:])]
+        near = ~(cosines <= _need(self.bounds).identity_max)  # not a number counts as near
+        return [
+            suspect
+            for suspect, is_near in zip(suspects, near[:count] | near[count:], strict=True)
+            if is_near and (suspect.face is None or shown(check.frame, suspect.face, check.search))
+        ]
 
     # -- portrait ---------------------------------------------------------------------
 
@@ -367,50 +352,9 @@ class Guard:
         return Passed(out)
 
 
-def fill_region(out: Image, region: Region, fill_bgr: tuple[int, int, int]) -> None:
-    """Fill a region's face with a solid colour, in place."""
-    region.action = "filled"
-    region.identity = ""
-    region.rect = paint(out, region.face.box, fill_bgr)
-
-
-def paint(out: Image, box: Floats, fill_bgr: tuple[int, int, int]) -> Rect:
-    """Fill a face box and its margin, in place; returns the filled rectangle."""
-    x1, y1, x2, y2 = clip(grow(box, FILL_MARGIN), out.shape[1], out.shape[0])
-    out[y1:y2, x1:x2] = fill_bgr
-    return x1, y1, x2, y2
-
-
-def _owners(seen: Sequence[Face], regions: Sequence[Region]) -> list[Region | None]:
-    """For each output face the region that explains it: the one that overlaps it most."""
-    if not seen or not regions:
-        return [None] * len(seen)
-    areas = np.stack(
-        [grow(r.face.box, FILL_MARGIN) if r.action == "filled" else r.face.box for r in regions]
-    )
-    overlap = iou(np.stack([face.box for face in seen]), areas)  # (seen, regions)
-    best = overlap.argmax(axis=1)
-    return [
-        regions[index] if overlap[row, index] > 0.2 else None for row, index in enumerate(best)
-    ]
-
-
-def _elsewhere(seen: Face, swapped: Face) -> bool:
-    """Whether an output face's landmarks lie off those that the swap was aligned to."""
-    side = float(np.sqrt(max(float(np.prod(seen.box[2:] - seen.box[:2])), 1.0)))
-    apart = np.linalg.norm(seen.landmarks.mean(axis=0) - swapped.landmarks.mean(axis=0))
-    return not float(apart) <= ELSEWHERE * side
-
-
 def _explained(box: Floats, template_boxes: Floats) -> bool:
     """Whether an output face lies where the template shows one."""
     return bool(len(template_boxes) and iou(box[None], template_boxes).max() > 0.2)
-
-
-def _is_solid(out: Image, rect: Rect, fill_bgr: tuple[int, int, int]) -> bool:
-    """Whether every pixel of a rectangle has the fill colour (an empty one has none)."""
-    x1, y1, x2, y2 = rect
-    return bool((out[y1:y2, x1:x2] == np.array(fill_bgr, np.uint8)).all())
 
 
 def _same_outside(out: Image, template: Image, rects: Sequence[Rect]) -> bool:

@@ -36,15 +36,22 @@ the same face seen by a family with smaller boxes."""
 
 SAME_CENTRE = 0.25
 """Findings of one face have their landmarks' centres within this share of its side; two
-people cheek to cheek overlap as much as two findings of one face, but have two noses."""
+people cheek to cheek overlap as much as two findings of one face, but have two noses.
+A finding that is merged all the same, because it is not sure, keeps its landmarks."""
+
+OTHER_CENTRE = 0.1
+"""From this share on, a merged finding's landmarks are kept beside the best ones."""
+
+SAME_BOX_CENTRE = 0.2
+"""Likewise of the boxes: looks at 128 px misplace landmarks by up to 0.3 of a side in a box
+that is right (seen on a photo of six)."""
+
+SURE = 0.7
+"""Score from which a finding that leans like another one may be a second person's."""
 
 SURELY = 0.8
 """Score from which a finding that is turned against another one is a second person's; what
 one face answers in the wrong turn stays below (0.51 to 0.72 on two photos in four turns)."""
-
-OTHER_CENTRE = 0.1
-"""From this share on, a merged finding's landmarks are kept beside the best ones: they lie
-on another crop, and the guard looks at both."""
 
 FINE_SCALE = 0.5
 """Large pictures are searched at this scale too, in tiles.  Detectors find faces from 12 to
@@ -102,9 +109,14 @@ class Effort:
     families: int = 0
     tiles: bool = False
 
-    def looks(self, detectors: int) -> int:
-        """Detector runs that this effort takes."""
-        return len(self.sizes_px) * len(self.turns) * (min(self.families, detectors) or detectors)
+    def looks(self, detectors: int, shape: tuple[int, ...] = (0, 0)) -> int:
+        """Detector runs that this effort takes, on a picture of so many rows and columns."""
+        pictures = len(self.sizes_px)
+        side = max(self.sizes_px)
+        if self.tiles and max(shape[:2]) * FINE_SCALE > side:
+            rows, columns = (round(extent * FINE_SCALE) for extent in shape[:2])
+            pictures += len(_starts(rows, side)) * len(_starts(columns, side))
+        return pictures * len(self.turns) * (min(self.families, detectors) or detectors)
 
 
 def fit(image: Image, side: int) -> tuple[Image, float]:
@@ -186,8 +198,8 @@ def _in_tiles(
         return []
     scaled = cv2.resize(image, None, fx=FINE_SCALE, fy=FINE_SCALE, interpolation=cv2.INTER_AREA)
     height, width = scaled.shape[:2]
-    scales = (width / image.shape[1], height / image.shape[0])
-    found = []
+    scales = np.array([width / image.shape[1], height / image.shape[0]], np.float32)
+    found: list[Detections] = []
     for top in _starts(height, side):
         for left in _starts(width, side):
             tile = np.ascontiguousarray(scaled[top : top + side, left : left + side], np.uint8)
@@ -205,9 +217,11 @@ def _in_tiles(
                     seen = _whole(seen, (left, top, left + columns, top + rows), (width, height))
                     found.append(
                         Detections(
-                            (seen.boxes + np.tile(shift, 2)) / np.tile(np.float32(scales), 2),
+                            np.asarray(
+                                (seen.boxes + np.tile(shift, 2)) / np.tile(scales, 2), np.float32
+                            ),
                             seen.scores,
-                            (seen.landmarks + shift) / np.float32(scales),
+                            np.asarray((seen.landmarks + shift) / scales, np.float32),
                             seen.family,
                         )
                     )
@@ -220,9 +234,7 @@ def _starts(length: int, side: int) -> list[int]:
     return [round(i * (length - side) / (count - 1)) for i in range(count)] if count > 1 else [0]
 
 
-def _whole(
-    seen: Detections, tile: tuple[int, int, int, int], size: tuple[int, int]
-) -> Detections:
+def _whole(seen: Detections, tile: tuple[int, int, int, int], size: tuple[int, int]) -> Detections:
     """Findings that no inner edge of the tile cuts off; boxes are in the tile's pixels."""
     left, top, right, bottom = tile
     x1, y1, x2, y2 = seen.boxes.T
@@ -275,11 +287,13 @@ def union(found: Sequence[Detections], prefer: str = "") -> list[Face]:
     overlap = iou(boxes, boxes)
     inside = _inside(boxes)
     apart = _apart(boxes, landmarks)
-    # A face on its side answers weakly to the other turns, with landmarks anywhere: that
-    # is no second person, unless it is as sure as a real one.
-    believed = _alike(landmarks) | (scores[None] >= SURELY)
-    others = believed & (apart > OTHER_CENTRE)
-    two = believed & (apart > SAME_CENTRE)
+    # One face answers weakly to the wrong turn and in small pictures, with landmarks
+    # anywhere in its box: that is a second person only where it is as sure as a real one.
+    alike = _alike(landmarks)
+    elsewhere = (apart > SAME_CENTRE) & (alike | (scores[None] >= SURELY))
+    sure = scores[None] >= np.where(alike, SURE, SURELY)
+    others = (apart > OTHER_CENTRE) & (alike | (scores[None] >= SURELY))
+    two = elsewhere & sure & (_apart(boxes, boxes.reshape(-1, 2, 2)) > SAME_BOX_CENTRE)
     faces: list[Face] = []
     free = np.ones(len(order), bool)
     for best in order:
@@ -296,8 +310,7 @@ def union(found: Sequence[Detections], prefer: str = "") -> list[Face]:
                 landmarks=landmarks[best].astype(np.float32),
                 families=frozenset(families[i] for i in np.flatnonzero(same)),
                 others=tuple(
-                    landmarks[i].astype(np.float32)
-                    for i in np.flatnonzero(same & others[best])
+                    landmarks[i].astype(np.float32) for i in np.flatnonzero(same & others[best])
                 ),
             )
         )

@@ -20,7 +20,7 @@ import pytest
 import zmq
 from booth import Booth, until
 from frames_kit import jpeg_of_size
-from shots import QUICK, face, png, real_models
+from shots import QUICK, face, png, real_models, say
 
 CANARY = "canary7f3a9c"
 SIDE = 10_000  # squared: 100 megapixels
@@ -261,7 +261,7 @@ def test_memory_does_not_grow(booth, rude):
     before_mb = booth.rss_mb()
     rounds(300)
     grown_mb = booth.rss_mb() - before_mb
-    print(f"{before_mb:.1f} MB, grown by {grown_mb:.1f} MB over {300 * len(messages)} messages")
+    say(f"{before_mb:.1f} MB, grown by {grown_mb:.1f} MB over {300 * len(messages)} messages")
     assert grown_mb < 16
 
 

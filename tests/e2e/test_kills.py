@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import pytest
 from booth import Booth, until
 from mosquitto import Mosquitto
-from shots import QUICK, face, png, real_models
+from shots import QUICK, face, png, real_models, say
 
 from edged.errors import LinkError
 from edged.transport.client import FrameClient
@@ -178,7 +178,7 @@ def test_nothing_is_lost_or_doubled(tmp_path, who, count):
                 doubled.append(shot)
         strangers = consumer.ids() - set(visitor.answers) - set(extra)
         again = sum(consumer.deliveries.values()) - len(consumer.results)
-        print(
+        say(
             f"\n{who}: {count} kills in {took_s:.0f} s, {in_flow} in mid-flow; "
             f"answered {len(visitor.answers | extra)}, "
             f"delivered {len(visitor.answers | extra) - len(lost)} "

@@ -91,7 +91,7 @@ def test_all_six_people_leave_as_somebody_else(booth, eyes, turn):
 
 
 @pytest.mark.parametrize("turn", [0, 1, 2, 3])
-def test_one_person_is_replaced(tmp_path_factory, booth, eyes, turn):
+def test_one_person_is_replaced(booth, eyes, turn):
     """The astronaut leaves as the built-in character would: as somebody else."""
     photo = np.ascontiguousarray(np.rot90(t1()[220:470, 420:640], turn))
     answer = booth.send(photo, camera="booth")

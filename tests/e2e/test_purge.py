@@ -79,10 +79,6 @@ def needles_of(picture, shot):
     return [*windows(picture), *forms]
 
 
-def depth(booth):
-    return booth.ask("status").data["health"]["outbox"]["depth"]
-
-
 def gaps(booth):
     """Sequence numbers of camera -> reason, as the consumer was told."""
     return {
@@ -106,7 +102,7 @@ def shots_in_delivery(booth, send, count):
     assert {a.verdict.verdict for a in answers} == {"queued"}
     until(lambda: booth.ask("status").data["health"]["uplink"]["in_flight"] >= min(count, 8),
           what="rows are with the uplink")  # fmt: skip
-    assert depth(booth) >= count
+    assert booth.depth() >= count
     return answers
 
 
@@ -154,7 +150,7 @@ def test_a_purge_in_the_middle_of_delivery_leaves_nothing(booth, tmp_path, how):
     numbers = {("quick", a.verdict.seq) for a in purged}
     booth.consumer.wait(lambda: numbers <= set(gaps(booth)), 30, "the gaps")
     assert {gaps(booth)[number] for number in numbers} == {"purge"}
-    until(lambda: depth(booth) == 0, what="everything is acknowledged")
+    until(lambda: booth.depth() == 0, what="everything is acknowledged")
     assert_gone_still(booth, purged)
     for number, answer in enumerate(answers):
         for image in (face(number), face(77)):

@@ -13,7 +13,7 @@ from edged.runtime.session import Meter
 
 
 def model(path, kind=TensorProto.FLOAT, extents=("n", 3)):
-    """y = x + x for a tensor of this type and these extents."""
+    """Y = x + x for a tensor of this type and these extents."""
     graph = helper.make_graph(
         [helper.make_node("Identity", ["x"], ["y"]), helper.make_node("Identity", ["x"], ["z"])],
         "g",

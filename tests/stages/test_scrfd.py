@@ -63,10 +63,8 @@ def test_neighbouring_cells_with_one_face_give_one():
     """Suppression over all levels; the best score stands."""
 
     def answer(_):
-        out = one_face(128, cell=(5, 3), score=0.7)
-        for kept, more in zip(out, one_face(128, cell=(5, 3), score=0.8, anchor=1), strict=True):
-            kept += more
-        return out
+        both = zip(one_face(128, score=0.7), one_face(128, score=0.8, anchor=1), strict=True)
+        return [one + other for one, other in both]
 
     found = detector(answer)(picture(), 128)
     assert found.scores.tolist() == [pytest.approx(0.8)]

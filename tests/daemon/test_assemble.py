@@ -1,0 +1,118 @@
+"""Building the pipeline of a configuration: the built-in pack, loaded and warmed."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import msgspec
+import numpy as np
+import pytest
+
+from edged.builtin.pack import write_pack
+from edged.config import loads
+from edged.daemon.assemble import assemble
+from edged.errors import ConfigError, EdgedError, EngineError
+from edged.pipeline_parts import Job
+from edged.privacy.guard import Refused
+from edged.verdicts import Reason
+
+CONFIG = """
+[device]
+name = "booth-1"
+site = "test"
+[cameras.booth]
+scene = "hide"
+[scenes.hide]
+mode = "disguise"
+identities = ["actor"]
+[scenes.poster]
+mode = "portrait"
+template = "builtin:poster"
+[identities.actor]
+photos = ["builtin:character"]
+[models]
+folder = "{folder}"
+restorer = ""
+[runtime]
+threads = 1
+{runtime}
+[guard]
+sizes_px = {sizes}
+det_thresh = 0.6
+"""
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pack") / "models"
+    write_pack(folder)
+    return folder
+
+
+def config(pack, tmp_path, runtime="", sizes="[640, 128]"):
+    text = CONFIG.format(folder=pack, runtime=runtime, sizes=sizes)
+    return loads(text, tmp_path / "edged.toml")
+
+
+@pytest.fixture(scope="module")
+def built(pack, tmp_path_factory):
+    steps = []
+    with ExitStack() as stack:
+        kit = assemble(config(pack, tmp_path_factory.mktemp("c")), stack, steps.append)
+        yield kit, steps
+
+
+def test_the_builtin_pack_is_loaded_and_calibrated(built):
+    """Every model that is used is known, and the guard has bounds for them."""
+    kit, steps = built
+    assert kit.calibrated
+    assert set(kit.recipes) == {"builtin_detector", "builtin_recogniser", "builtin_swapper"}
+    assert kit.choice.wished
+    assert "warming up" in steps
+
+
+def test_the_configured_threshold_reaches_the_cascades(built):
+    """As it reaches every other family."""
+    kit, _ = built
+    assert [d.det_thresh for d in kit.stages.detectors] == [0.6]
+
+
+def test_what_was_assembled_takes_a_frame(built):
+    """A frame without faces is refused for that reason, not for an error."""
+    kit, _ = built
+    from edged.scene import Scene
+
+    scene = Scene(mode="disguise", identities=("actor",))
+    outcome = kit.pipeline.process(
+        np.zeros((120, 160, 3), np.uint8), Job("booth", "hide", scene, whole=True)
+    )
+    assert outcome.ruling == Refused(Reason.NO_FACE)
+
+
+def test_cascades_that_would_never_look_are_refused(pack, tmp_path):
+    """All sizes below the one they look at: no face would ever be found."""
+    with ExitStack() as stack, pytest.raises(ConfigError, match=r"guard\.sizes_px.*add 640"):
+        assemble(config(pack, tmp_path, sizes="[256, 128]"), stack)
+
+
+def test_a_required_runtime_that_is_not_here_stops_the_start(pack, tmp_path):
+    """Before anything is loaded."""
+    with ExitStack() as stack, pytest.raises(EngineError, match="tensorrt"):
+        assemble(config(pack, tmp_path, runtime='require = "tensorrt"'), stack)
+
+
+def test_a_model_that_is_absent_stops_the_start(tmp_path):
+    """The message names the model and the command."""
+    text = CONFIG.format(folder=tmp_path / "none", runtime="", sizes="[640, 128]")
+    text = text.replace('restorer = ""', 'restorer = ""\ndetectors = ["yunet"]')
+    with ExitStack() as stack, pytest.raises(EdgedError, match="yunet"):
+        assemble(loads(text, tmp_path / "edged.toml"), stack)
+
+
+def test_a_photo_that_is_absent_stops_the_start(pack, tmp_path):
+    """The message names the identity."""
+    made = config(pack, tmp_path)
+    actor = msgspec.structs.replace(made.identities["actor"], photos=(str(tmp_path / "no.png"),))
+    made = msgspec.structs.replace(made, identities={"actor": actor})
+    with ExitStack() as stack, pytest.raises(ConfigError, match=r"identities\.actor"):
+        assemble(made, stack)

@@ -1,0 +1,130 @@
+"""Documents for the uplink: their form, and figures with units."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+
+from edged.config import loads
+from edged.daemon import documents
+from edged.privacy.isolation import Isolation
+from edged.recipe import load_recipe
+from edged.runtime.session import RuntimeChoice
+from edged.transport.wire import VERSION
+
+
+def test_a_status_says_state_and_since_when():
+    """The form that the uplink checks."""
+    doc = msgspec.json.decode(documents.status("degraded", "uplink-absent", 7, "boot"))
+    assert (doc["state"], doc["reason"], doc["since_ms"], doc["boot"]) == (
+        "degraded", "uplink-absent", 7, "boot",
+    )  # fmt: skip
+    assert doc["v"] == VERSION
+
+
+@pytest.mark.parametrize("data", [None, {"rows": 3}])
+def test_an_event_carries_its_numbers(data):
+    """Or none."""
+    doc = msgspec.json.decode(documents.event("outbox-damaged", "keys", data))
+    assert (doc["event"], doc["reason"]) == ("outbox-damaged", "keys")
+    assert doc["data"] == (data or {})
+
+
+def test_a_stamp_begins_every_document():
+    """Version, wall clock, and whether to believe it."""
+    stamp = documents.stamp()
+    assert set(stamp) == {"v", "ts_ms", "clock_synced"}
+    assert stamp["ts_ms"] > 1_600_000_000_000
+
+
+def test_the_machine_s_figures_bear_their_units():
+    """Numbers, and the unit in the name of each."""
+    figures = documents.Machine().figures()
+    assert figures["rss_mb"] > 1
+    assert all(isinstance(value, int | float) for value in figures.values())
+    for name in figures:
+        assert re.search(r"_(mb|percent|1min|c)$|^threads$", name), name
+
+
+def test_without_sensors_there_is_no_temperature(monkeypatch):
+    """A figure that is not known is left out."""
+    monkeypatch.setattr(documents.psutil, "sensors_temperatures", dict)
+    assert "cpu_temp_c" not in documents.Machine().figures()
+
+
+def test_the_hottest_sensor_is_shown(monkeypatch):
+    """One figure."""
+    readings = {"a": [SimpleNamespace(current=40.04)], "b": [SimpleNamespace(current=61.26)]}
+    monkeypatch.setattr(documents.psutil, "sensors_temperatures", lambda: readings)
+    assert documents.Machine().figures()["cpu_temp_c"] == 61.3
+
+
+CONFIG = """
+[device]
+name = "booth-1"
+site = "test"
+[cameras.booth]
+scene = "hide"
+[scenes.hide]
+mode = "disguise"
+identities = ["actor"]
+[identities.actor]
+photos = ["{photo}"]
+[models]
+folder = "models"
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    photo = tmp_path / "secret-name.png"
+    return loads(CONFIG.format(photo=photo), tmp_path / "edged.toml")
+
+
+def info(config):
+    kit = SimpleNamespace(
+        recipes={name: load_recipe(name) for name in ("builtin_detector", "builtin_swapper")},
+        choice=RuntimeChoice("cpu", "fp32", "the default", wished=True),
+        calibrated=True,
+        stages=SimpleNamespace(detectors=[SimpleNamespace(family="haar")]),
+    )
+    found = Isolation("namespace", {"netns": "own"})
+    return msgspec.json.decode(documents.info(config, kit, found, "boot", "session"))
+
+
+def test_info_says_what_runs_and_what_it_promises(config):
+    """Models and licences, runtime, guard, isolation, and what a disguise does not hide."""
+    doc = info(config)
+    assert doc["models"]["builtin_swapper"]["builtin"] is True
+    assert doc["models"]["builtin_swapper"]["licence"]
+    assert doc["runtime"]["name"] == "cpu"
+    assert doc["guard"]["calibrated"] is True
+    assert doc["guard"]["families"] == ["haar"]
+    assert doc["isolation"] == {"mode": "namespace", "proof": {"netns": "own"}}
+    assert "does not hide hair" in doc["hides"]
+    assert doc["cameras"] == {"booth": "hide"}
+
+
+def test_info_names_no_person_s_file(config):
+    """Identities' photos and folders of the box stay on the box."""
+    text = str(info(config))
+    assert "secret-name" not in text
+    assert str(config.models.folder) not in text
+
+
+def test_info_hashes_the_model_as_it_lies_there(config):
+    """Empty where there is none, the file's own SHA-256 where there is."""
+    assert info(config)["models"]["builtin_swapper"]["sha256"] == ""
+    config.models.folder.mkdir()
+    (config.models.folder / load_recipe("builtin_swapper").file).write_bytes(b"weights")
+    found = info(config)["models"]["builtin_swapper"]["sha256"]
+    assert found == hashlib.sha256(b"weights").hexdigest()
+
+
+def test_a_package_that_is_absent_has_no_version():
+    """It is left out of `info`."""
+    assert documents._version("no-such-package-of-ours") == ""

@@ -1,0 +1,198 @@
+"""The pipeline of portraits: consent, bystanders, slots, and template pixels alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from faces_kit import E2
+from pipeline_kit import (
+    LEFT,
+    RIGHT,
+    Eyes,
+    Recogniser,
+    Restorer,
+    Swapper,
+    box,
+    found,
+    frame,
+    landmarks,
+    make,
+    poster,
+    shot,
+)
+
+from edged.privacy.guard import Passed, Refused
+from edged.scene import Scene
+from edged.verdicts import Reason
+
+PORTRAIT = Scene(mode="portrait", restore=False)
+
+
+class Unlike(Recogniser):
+    """Takes every face of the output for nobody's."""
+
+    def __call__(self, crops):
+        known = super().__call__(crops)
+        bright = np.array([c.mean() > 96 for c in crops], bool)
+        return np.where(bright[:, None], known, E2) if len(known) else known
+
+
+def run(*eyes, consents=("c1",), slots=(LEFT, RIGHT), scene=PORTRAIT, **parts):
+    parts.setdefault("recogniser", Unlike())
+    pipeline, pool = make(*eyes, templates={"scene": poster(slots)}, **parts)
+    return pipeline.process(frame(), shot(scene, consents=consents)), pool
+
+
+def test_without_consent_there_is_no_portrait():
+    """It is refused before anything is looked at."""
+    eyes = Eyes(found(LEFT))
+    outcome, pool = run(eyes, consents=())
+    assert outcome.ruling == Refused(Reason.NO_CONSENT)
+    assert eyes.looks == 0
+    assert pool.leased == 0
+
+
+def test_the_picture_is_the_template_but_for_the_slots():
+    """No pixel of the camera's frame is in it."""
+    outcome, _ = run(Eyes(found(LEFT, RIGHT)), consents=("c1", "c2"))
+    assert isinstance(outcome.ruling, Passed)
+    changed = (outcome.ruling.image != poster().image).any(axis=2)
+    assert changed.any()
+    for at in (LEFT, RIGHT):
+        x1, y1, x2, y2 = (int(v) for v in box(at, grow=40))
+        changed[y1:y2, max(0, x1) : x2] = False
+    assert not changed.any()
+
+
+def test_the_template_itself_is_never_written_to():
+    """The next visitors get it as it was."""
+    template = poster()
+    before = template.image.copy()
+    pipeline, _ = make(Eyes(found(LEFT)), templates={"scene": template}, recogniser=Unlike())
+    pipeline.process(frame(), shot(PORTRAIT, consents=("c1",)))
+    assert np.array_equal(template.image, before)
+
+
+@pytest.mark.parametrize(
+    ("people", "consents", "slots", "used"),
+    [
+        ((LEFT, RIGHT), 2, (LEFT, RIGHT), 2),
+        ((LEFT, RIGHT), 1, (LEFT, RIGHT), 1),
+        ((LEFT, RIGHT), 5, (LEFT,), 1),
+        ((LEFT,), 2, (LEFT, RIGHT), 1),
+    ],
+    ids=["all", "one-consent", "one-slot", "one-visitor"],
+)
+def test_as_many_as_consents_slots_and_visitors_allow(people, consents, slots, used):
+    """Everybody else is a bystander, is counted and is not used."""
+    refs = tuple(f"c{n}" for n in range(consents))
+    swapper = Swapper()
+    eyes = Eyes(found(*people), found(*slots))
+    outcome, _ = run(eyes, consents=refs, slots=slots, swapper=swapper)
+    assert isinstance(outcome.ruling, Passed)
+    assert [note.slot for note in outcome.faces] == list(range(used))
+    assert [note.consent for note in outcome.faces] == list(refs[:used])
+    assert outcome.bystanders == len(people) - used
+    assert outcome.guard.swapped == used
+    assert len(swapper.latents) == used
+
+
+def test_visitors_stand_from_left_to_right():
+    """The leftmost takes the first slot and the first consent."""
+    sources = []
+
+    class Noting(Unlike):
+        def __call__(self, crops):
+            sources.append([c.copy() for c in crops])
+            return super().__call__(crops)
+
+    image = frame()
+    image[:, 256:] //= 2  # the right one stands in the dark
+    pipeline, _ = make(
+        Eyes(found(RIGHT, LEFT)), templates={"scene": poster()}, recogniser=Noting()
+    )
+    pipeline.process(image, shot(PORTRAIT, consents=("c1", "c2")))
+    embedded = sources[1]  # the first call is of all faces, the second of the chosen ones
+    assert embedded[0].mean() > embedded[1].mean()
+
+
+def test_with_one_consent_the_largest_face_is_meant():
+    """Who stands in front; the one behind is a bystander."""
+    large = found(LEFT, RIGHT, boxes=[box(LEFT), box(RIGHT, grow=20)],
+                  points=[landmarks(LEFT), landmarks(RIGHT)])  # fmt: skip
+    seen = []
+
+    class Noting(Unlike):
+        def __call__(self, crops):
+            seen.append([float(c.mean()) for c in crops])
+            return super().__call__(crops)
+
+    image = frame()
+    image[:, 256:] //= 2
+    pipeline, _ = make(Eyes(large, found(LEFT)), templates={"scene": poster()},
+                       recogniser=Noting())  # fmt: skip
+    pipeline.process(image, shot(PORTRAIT, consents=("c1",)))
+    assert seen[1] == [min(seen[0])]
+
+
+@pytest.mark.parametrize(
+    ("people", "scene"),
+    [
+        (found(), PORTRAIT),
+        (found(LEFT), Scene(mode="portrait", min_face_px=500)),
+        (found(LEFT, points=[np.full((5, 2), 9.0)]), PORTRAIT),
+    ],
+    ids=["nobody", "too-small", "degenerate"],
+)
+def test_without_a_usable_visitor_it_is_refused(people, scene):
+    """Nobody's face is made up."""
+    outcome, pool = run(Eyes(people), scene=scene)
+    assert outcome.ruling == Refused(Reason.NO_FACE)
+    assert pool.leased == 0
+
+
+def test_the_likeness_of_a_bystander_refuses_the_picture():
+    """Made and checked, and kept in; the buffer goes back."""
+
+    class Confused(Recogniser):
+        """The slot shows who stood on the left, and the right one consented."""
+
+        def __call__(self, crops):
+            dark = [c.mean() < 70 for c in crops]
+            return np.stack([np.float32([0, 1, 0]) if d else np.float32([1, 0, 0]) for d in dark])
+
+    image = frame()
+    image[:, 256:] //= 3
+    large = found(LEFT, RIGHT, boxes=[box(LEFT), box(RIGHT, grow=20)],
+                  points=[landmarks(LEFT), landmarks(RIGHT)])  # fmt: skip
+    pipeline, pool = make(Eyes(large, found(LEFT)), templates={"scene": poster()},
+                          recogniser=Confused())  # fmt: skip
+    outcome = pipeline.process(image, shot(PORTRAIT, consents=("c1",)))
+    assert outcome.ruling == Refused(Reason.FACE_RECOGNISABLE)
+    assert outcome.buffer is None
+    assert pool.returned == 1
+
+
+def test_a_face_that_the_template_does_not_have_refuses_the_picture():
+    """The second look found somebody in between."""
+    nobody = found(LEFT, boxes=[[215, 10, 250, 50]])
+    outcome, _ = run(Eyes(found(LEFT), nobody))
+    assert outcome.ruling == Refused(Reason.FACE_UNEXPECTED)
+
+
+def test_restored_slots_are_still_slots():
+    """What the restorer touches counts to the slot."""
+    restorer = Restorer()
+    outcome, _ = run(
+        Eyes(found(LEFT, RIGHT)), consents=("c1", "c2"), restorer=restorer,
+        scene=Scene(mode="portrait"),
+    )  # fmt: skip
+    assert isinstance(outcome.ruling, Passed)
+    assert restorer.crops == 2
+
+
+def test_an_unknown_template_is_an_error_of_the_pipeline():
+    """The frame is refused."""
+    pipeline, _ = make(Eyes(found(LEFT)))
+    outcome = pipeline.process(frame(), shot(PORTRAIT, consents=("c1",)))
+    assert outcome.ruling == Refused(Reason.PIPELINE_ERROR)
