@@ -150,7 +150,7 @@ class Engine:
             frames=server,
             health=self._health,
             cameras=set(config.cameras),
-            wake=lambda: egress.wake(),
+            wake=self._wake_egress,
             state_changed=self._tick_status,
             event=self.event,
             overview=self.overview,
@@ -181,7 +181,7 @@ class Engine:
                 },
                 builtin=config.builtin,
                 barred=barred(config),
-                on_row=egress.wake,
+                on_row=self._wake_egress,
                 on_event=self.event,
             )
         )
@@ -189,6 +189,10 @@ class Engine:
         server.start()
         self._frames = server
         self._stack.callback(self._end_frames)
+
+    def _wake_egress(self) -> None:
+        if self._egress is not None:
+            self._egress.wake()
 
     def _socket(self, name: str) -> str:
         return f"ipc://{self._run_dir / f'{name}.sock'}"

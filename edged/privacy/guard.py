@@ -1,7 +1,7 @@
 """The guard: no picture leaves the engine that has not passed here.
 
 Disguise: after composition every input face must differ from its input in pixels and
-in identity, and must be seen again where it was; a face that the second look sees
+in identity, and swapped faces must be seen again; a face that the second look sees
 elsewhere than the swap went is held against the input at its own place; what fails is
 filled with a solid colour and everything is checked again; a second failure refuses the
 picture.
@@ -62,6 +62,11 @@ AlignmentOf = Callable[[Points], Matrix | None]
 Recognise = Callable[[Image], Floats]
 """(n, 112, 112, 3) uint8 BGR -> (n, d) float32 unit vectors."""
 
+SEEN_AGAIN = 0.5
+"""A second look that finds less than this share of the swapped faces again is not believed,
+and those that it did not find are filled; one that finds more has its eyes open, and a
+swapped profile that it misses is judged by its pixels and identity alone."""
+
 OTHERS_FAR = 0.25
 """Landmarks of a merged finding that lie further off may be another person's."""
 
@@ -69,6 +74,9 @@ BESIDE_MAX = 0.5
 """Untouched share from which a face beside a swap is the input's.  Two boxes that overlap
 by a third share less than half of either face's core; landmarks of a weak finding, a third
 of a side off, put less than half of its core off the swap."""
+
+SAME_PLACE = 0.02
+"""Landmarks this near, in sides of the face, cut the same crop: looking twice adds nothing."""
 
 SURE = 0.8
 """Score from which nobody asks whether the input shows an untouched face there, too."""
@@ -238,12 +246,15 @@ class Guard:
         """
         failed: list[Region] = []
         reason = Reason.OK
-        for region in (r for r in check.regions if r.action == "swapped"):
+        swapped = [r for r in check.regions if r.action == "swapped"]
+        again = [r for r in swapped if any(owner is r for owner in owned)]
+        blind = len(again) < SEEN_AGAIN * len(swapped)
+        for region in swapped:
             after = self.align(check.out, _need(region.to_crop))
             if self._same(_need(region.before), after) or self._beside(check, region.face):
                 failed.append(region)
                 reason = Reason.FACE_UNCHANGED
-            elif not any(owner is region for owner in owned):
+            elif blind and region not in again:
                 failed.append(region)  # a swapped face is a face: unseen means unchecked
                 reason = Reason.FACE_UNEXPECTED
             else:
@@ -270,8 +281,10 @@ class Guard:
         matrix = self.alignment_of(face.landmarks)
         if matrix is None:
             return True  # it cannot be looked at
-        after = self.align(check.out, matrix)
         swapped = owner.action == "swapped"
+        if swapped and apart(face.landmarks, owner.face.landmarks, face.box) <= SAME_PLACE:
+            return False  # it is the region's own crop, which is looked at anyway
+        after = self.align(check.out, matrix)
         if swapped and not elsewhere(face, owner.face):
             suspects.append(_Suspect(after, owner))
             return False
@@ -301,14 +314,21 @@ class Guard:
         mirrored = [np.asarray(cv2.flip(c, 1), np.uint8) for c in crops]
         vectors = self.recognise(np.stack([*crops, *mirrored, *before]))
         count = len(crops)
-        here = vectors[2 * count :]
-        known = np.concatenate([check.known, here]) if len(check.known) else here
-        cosines = (vectors[: 2 * count] @ known.T).max(axis=1)
-        near = ~(cosines <= _need(self.bounds).identity_max)  # not a number counts as near
+        known = np.concatenate([*([check.known] if len(check.known) else []), vectors[2 * count :]])
+        with np.errstate(invalid="ignore"):
+            cosines = (vectors[: 2 * count] @ known.T).max(axis=1)
+        # What is not a number counts as the same person.
+        worst = np.nan_to_num(np.maximum(cosines[:count], cosines[count:]), nan=1.0)
+        bound = _need(self.bounds).identity_max
         return [
             suspect
-            for suspect, is_near in zip(suspects, near[:count] | near[count:], strict=True)
-            if is_near and (suspect.face is None or shown(check.frame, suspect.face, check.search))
+            for suspect, cosine in zip(suspects, worst.tolist(), strict=True)
+            if cosine > bound
+            and (
+                suspect.face is None
+                or cosine > (1 + bound) / 2  # beyond doubt
+                or shown(check.frame, suspect.face, check.search)
+            )
         ]
 
     # -- portrait ---------------------------------------------------------------------

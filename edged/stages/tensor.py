@@ -71,15 +71,13 @@ def split_into(picture: Image, planes: Image, *, rgb: bool) -> None:
 def crops_to_tensor(crops: Image, mean: float, scale: float) -> Floats:
     """(n, S, S, 3) uint8 BGR -> [n, 3, S, S] float32 RGB, (x - mean) * scale."""
     count, side = crops.shape[:2]
-    out = np.empty((count, 3, side, side), np.float32)
-    planes = np.empty((3, side, side), np.uint8)
-    for crop, tensor in zip(crops, out, strict=True):
-        split_into(crop, planes, rgb=True)
-        if mean:
-            np.subtract(planes, np.float32(mean), out=tensor)
-            np.multiply(tensor, np.float32(scale), out=tensor)
-        else:
-            np.multiply(planes, np.float32(scale), out=tensor)
+    planes = np.empty((count, 3, side, side), np.uint8)
+    for crop, split in zip(crops, planes, strict=True):
+        split_into(crop, split, rgb=True)
+    if not mean:
+        return np.multiply(planes, np.float32(scale))
+    out = np.subtract(planes, np.float32(mean))
+    out *= np.float32(scale)
     return out
 
 

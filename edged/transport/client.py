@@ -83,20 +83,26 @@ class FrameClient:
         ipc_path(self.endpoint)
         self._timeout_s = timeout_s
         self._connect_timeout_s = timeout_s if connect_timeout_s is None else connect_timeout_s
+        self._curve = curve
+        self._queue = queue
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._connections = 0
+        self._answer_due = False
+        self._open()
+
+    def _open(self) -> None:
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.IMMEDIATE, 1)  # queue for a living engine only
-        self._socket.setsockopt(zmq.SNDHWM, queue)
+        self._socket.setsockopt(zmq.SNDHWM, self._queue)
         self._socket.setsockopt(zmq.MAXMSGSIZE, _MAX_ANSWER_BYTES)
         self._socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, _RECONNECT_MAX_MS)
-        if curve is not None:
-            curve.apply(self._socket)
+        if self._curve is not None:
+            self._curve.apply(self._socket)
         self._monitor = self._socket.get_monitor_socket(
             zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
         )
-        self._connections = 0
         self.connected = False
         try:
             self._socket.connect(self.endpoint)
@@ -137,6 +143,9 @@ class FrameClient:
         """
         shot = _checked(shot) if shot else str(uuid.uuid4())
         parts = _message(picture, shot=shot, camera=camera, scene=scene, consent=consent, want=want)
+        if self._answer_due:
+            self._begin_again()
+        self._answer_due = True
         now = time.monotonic()
         deadline = now + (self._timeout_s if timeout_s is None else timeout_s)
         first = deadline if self._connections else min(deadline, now + self._connect_timeout_s)
@@ -145,6 +154,7 @@ class FrameClient:
         while True:
             for answer in self._wait(deadline):
                 if answer.verdict.id == shot or answer.verdict.reason in _NOT_EVEN_READ:
+                    self._answer_due = resends > 0
                     return answer
             if self.connected and self._connections != sent_on:
                 resends += 1
@@ -188,9 +198,7 @@ class FrameClient:
         """Close the connection.  Harmless when repeated."""
         if self._context.closed:
             return
-        self._socket.disable_monitor()
-        self._monitor.close(linger=0)
-        self._socket.close(linger=0)
+        self._shut()
         self._context.term()
 
     def __enter__(self) -> FrameClient:  # noqa: PYI034  # Self needs 3.11
@@ -203,6 +211,20 @@ class FrameClient:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _shut(self) -> None:
+        self._socket.disable_monitor()
+        self._monitor.close(linger=0)
+        self._socket.close(linger=0)
+
+    def _begin_again(self) -> None:
+        """Take a new socket: an answer that is still due must not pass for another shot's.
+
+        A shot that was given up, or sent to two connections, may be answered (again) at
+        any time, under an id that its sender may use once more.
+        """
+        self._shut()
+        self._open()
 
     def _send_when_connected(self, parts: list[Any], deadline: float) -> int:
         """Send a shot; returns the number of the connection that took it."""

@@ -48,15 +48,21 @@ class Hello(msgspec.Struct, kw_only=True):
 
 
 class RowAck(msgspec.Struct):
+    """Image and result of a row are at the broker."""
+
     row: int
 
 
 class RowAside(msgspec.Struct):
+    """The broker will never take this row."""
+
     row: int
     reason: Literal["too-large", "not-authorised", "rejected"]
 
 
 class CommandIn(msgspec.Struct, kw_only=True):
+    """A command that the uplink has checked."""
+
     name: Command
     id: str
     data: dict[str, Any] = {}
@@ -81,10 +87,14 @@ class RowOut(msgspec.Struct, kw_only=True):
 
 
 class DocOut(msgspec.Struct):
+    """A document for the broker follows."""
+
     topic: DocTopic
 
 
 class ReplyOut(msgspec.Struct, kw_only=True):
+    """The reply to a command follows."""
+
     name: Command
     id: str
 

@@ -44,7 +44,9 @@ SWAPS = {
 
 
 class FaultySwapper(Swapper):
-    def __call__(self, targets, latents):
+    """Gives back what a broken or lazy swapper might."""
+
+    def __call__(self, targets, _latents):
         return np.stack([np.ascontiguousarray(SWAPS[KIND](crop)) for crop in targets])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import cv2
 import numpy as np
 import pytest
@@ -23,7 +22,6 @@ from edged.stages.paste import Mask, paste
 from edged.stages.scrfd import Scrfd
 from edged.stages.search import Effort, search
 from edged.stages.swap import Swapper
-
 
 
 def mosaic(crop, block):

@@ -77,6 +77,25 @@ def test_shot_survives_a_restart_of_the_engine(tmp_path):
             assert len(rig.pipeline.seen) == 1
 
 
+def test_a_late_answer_is_not_taken_for_a_later_shots(tmp_path):
+    """What comes after a shot was given up does not answer the next shot of the same id."""
+    with serving(tmp_path, run=False) as rig, FrameClient(rig.endpoint) as client:
+        with pytest.raises(LinkError):
+            client.send_shot(kit.jpeg(), shot=SHOT, timeout_s=0.2)
+        given_up = until(lambda: rig.mailbox.take(0.1))
+        rig.server.answer(given_up.ticket, answer(Verdict.QUEUED, Reason.OK))
+        until(lambda: client._socket.poll(100))  # it has come, and nobody asked for it
+        got = []
+        thread = threading.Thread(
+            target=lambda: got.append(client.send_shot(kit.png(), shot=SHOT, timeout_s=20))
+        )
+        thread.start()
+        again = until(lambda: rig.mailbox.take(0.1))
+        rig.server.answer(again.ticket, answer(Verdict.FAILED, Reason.ID_REUSED))
+        thread.join(20)
+        assert got[0].verdict.reason == Reason.ID_REUSED
+
+
 def test_missing_engine_is_said_with_the_cure(tmp_path):
     """Without an engine the error says so and how to start one; a stale path likewise."""
     with (
