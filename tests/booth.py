@@ -127,7 +127,7 @@ class Booth:
             text += '[models]\nfolder = "models"\n'
         self.config = self.folder / "edged.toml"
         self.config.write_text(text + extra)
-        self.engine = self.uplink = None
+        self.engine = self.uplink = self.client = self.consumer = None
         self.log = (self.folder / "log.txt").open("ab")
 
     def _take_models(self, models, calibration):
@@ -143,6 +143,13 @@ class Booth:
     # -- processes ------------------------------------------------------------------
 
     def __enter__(self):
+        try:
+            return self._begin()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _begin(self):
         if self._own_broker:
             self.broker.start()
         self.start_engine()
@@ -154,9 +161,9 @@ class Booth:
         return self
 
     def __exit__(self, *_exc):
-        self.client.close()
-        if self._with_consumer:
-            self.consumer.close()
+        for part in (self.client, self.consumer):
+            if part is not None:
+                part.close()
         for process in (self.engine, self.uplink):
             if process is not None and process.poll() is None:
                 process.terminate()

@@ -23,8 +23,16 @@ class Device:
 
     def __init__(self, folder):
         self.booth = Booth(folder, models=real_models(), extra=QUICK)
+        self.process = self.client = self.consumer = None
 
     def __enter__(self):
+        try:
+            return self._begin()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _begin(self):
         booth = self.booth
         booth.broker.start()
         words = ["-m", "edged", "run", "--config", str(booth.config), "--run-dir",
@@ -39,15 +47,12 @@ class Device:
         return self
 
     def __exit__(self, *_exc):
-        self.client.close()
-        self.consumer.close()
-        children = self.children().values()
-        if self.process.poll() is None:
-            self.process.kill()
+        for part in (self.client, self.consumer):
+            if part is not None:
+                part.close()
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()  # its programs go with it
             self.process.wait()
-        for child in children:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
         self.booth.broker.stop()
         self.booth.log.close()
 
