@@ -13,7 +13,7 @@ import onnx
 
 from edged.builtin import recogniser, restorer, swapper
 
-PACK_VERSION = "2"
+PACK_VERSION = "3"
 """Changes whenever the files' bytes do; part of their provenance."""
 
 _BUILDERS = {

@@ -34,14 +34,18 @@ _SHOCK_STEPS, _SHOCK_SHARP, _SHOCK_RATE = 2, 25.0, 0.25
 
 # The source's share: contrast moved towards the target's by a power of the ratio,
 # within bounds; highlights and colours a little less, as they belong to the light.
-_MATCH, _GAIN_LOW, _GAIN_HIGH, _EXAGGERATE = 0.6, 0.6, 0.95, 1.1
-_GLINT_LOSS, _CHROMA_GAIN = 0.3, 0.7
+_MATCH, _GAIN_LOW, _GAIN_HIGH, _EXAGGERATE = 0.6, 0.6, 0.95, 0.95
+_GLINT_LOSS, _CHROMA_GAIN = 0.5, 0.6
 
 # Under a real source the last number of the latent is 0.03 or more; less is not ours.
 _LEAST_CONSTANT = 0.004
 
 # How much of the target's opposite is mixed in, and where it stops growing.
-_PUSH_AWAY, _PUSH_LIMIT = 0.4, 0.3
+_PUSH_AWAY, _PUSH_LIMIT = 0.5, 0.3
+
+# How much of a change's mean is taken back, of lightness and of both colours: all of the
+# lightness would make a face dark whose own features are few.
+_LEVEL = np.array([0.6, 1.0, 1.0])[None, :, None, None]
 
 _LUMA_ONLY = np.array([1.0, 0.0, 0.0])[None, :, None, None]
 
@@ -110,6 +114,18 @@ def matched(g: Graph, swapped: str, feature: str) -> str:
     return g.op("Mul", swapped, g.scaled(gain, _EXAGGERATE))
 
 
+def level(g: Graph, change: str) -> str:
+    """A change (n, 3, 128, 128) that leaves the inner face's mean colour as it was.
+
+    Without it dark brows and shade go and nothing dark comes: the face turns pale and
+    shows as a mask on its own neck.
+    """
+    mask = inner_face_mask(SIZE)
+    weights = (mask / mask.sum())[None, None]
+    mean = g.op("ReduceSum", g.scaled(change, weights), g.constant([2, 3]), keepdims=1)
+    return g.op("Sub", change, g.scaled(mean, _LEVEL))
+
+
 def build() -> onnx.ModelProto:
     """The model: `target` and `output` (n, 3, 128, 128) RGB 0..1, `source` (n, 512)."""
     g = Graph()
@@ -128,6 +144,7 @@ def build() -> onnx.ModelProto:
     away = g.scaled(opposite, _PUSH_LIMIT * _PUSH_AWAY * _LUMA_ONLY)
     change = g.op("Add", g.op("Sub", swapped, feature), calm)
     change = g.op("Sub", change, away)
+    change = level(g, change)
     # The fine cosines reach a little past the outline: no change may.
     within = np.minimum(inner_face_mask(SIZE) * 4.0, 1.0)
     change = g.scaled(g.op("Mul", change, cover), within)
