@@ -5,13 +5,12 @@ Every part but one is real, process boundary, sockets, outbox and guard included
 
 import sys
 
-import cv2
 import numpy as np
+from attacks import ATTACKS
 
 from edged.daemon import assemble
 from edged.errors import EngineError
 from edged.faces import Detections
-from edged.geometry import template
 from edged.privacy.guard import Guard
 from edged.stages.embed import Embedder
 from edged.stages.scrfd import Scrfd
@@ -19,35 +18,11 @@ from edged.stages.swap import Swapper
 from edged.stages.yunet import YuNet
 
 
-def mosaic(crop, block=8):
-    small = cv2.resize(crop, (128 // block, 128 // block), interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (128, 128), interpolation=cv2.INTER_NEAREST)
-
-
-def eye_bar(crop):
-    barred = crop.copy()
-    eyes = int(template("arcface_128", 128)[:2, 1].mean())
-    barred[eyes - 12 : eyes + 12] = 0
-    return barred
-
-
-SWAPS = {
-    "input": lambda crop: crop,
-    "inversion": lambda crop: 255 - crop,
-    "mirror": lambda crop: crop[:, ::-1],
-    "mosaic": mosaic,
-    "coarse-mosaic": lambda crop: mosaic(crop, 16),
-    "blur": lambda crop: cv2.GaussianBlur(crop, (0, 0), 4),
-    "eye-bar": eye_bar,
-    "darker": lambda crop: (crop // 2),
-}
-
-
 class FaultySwapper(Swapper):
     """Gives back what a broken or lazy swapper might."""
 
     def __call__(self, targets, _latents):
-        return np.stack([np.ascontiguousarray(SWAPS[KIND](crop)) for crop in targets])
+        return np.stack([np.ascontiguousarray(ATTACKS[KIND](crop)) for crop in targets])
 
 
 class Raising(Embedder):
@@ -83,7 +58,7 @@ def check_blindly(self, *args):
 
 REAL_CHECK = Guard.disguise
 KIND = sys.argv.pop(1)
-if KIND in SWAPS:
+if KIND in ATTACKS:
     assemble.Swapper = FaultySwapper
 elif KIND == "raising-recogniser":
     assemble.Embedder = Raising

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import pytest
+from fakes.attacks import ATTACKS
 from photos import astronaut, t1
 
 from edged.builtin.character import LOOKS, draw_character
@@ -22,37 +22,6 @@ from edged.stages.paste import Mask, paste
 from edged.stages.scrfd import Scrfd
 from edged.stages.search import Effort, search
 from edged.stages.swap import Swapper
-
-
-def mosaic(crop, block):
-    small = cv2.resize(crop, (128 // block, 128 // block), interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (128, 128), interpolation=cv2.INTER_NEAREST)
-
-
-def eye_bar(crop):
-    barred = crop.copy()
-    eyes = int(template("arcface_128", 128)[:2, 1].mean())
-    barred[eyes - 12 : eyes + 12] = 0
-    return barred
-
-
-ATTACKS = {
-    "input": lambda crop: crop,
-    "inversion": lambda crop: 255 - crop,
-    "mirror": lambda crop: np.ascontiguousarray(crop[:, ::-1]),
-    "mosaic 8": lambda crop: mosaic(crop, 8),
-    "mosaic 16": lambda crop: mosaic(crop, 16),
-    "blur 3": lambda crop: cv2.GaussianBlur(crop, (0, 0), 3),
-    "blur 6": lambda crop: cv2.GaussianBlur(crop, (0, 0), 6),
-    "blur 9": lambda crop: cv2.GaussianBlur(crop, (0, 0), 9),
-    "mirrored blur": lambda crop: cv2.GaussianBlur(crop[:, ::-1], (0, 0), 4),
-    "eye bar": eye_bar,
-    "half as bright": lambda crop: crop // 2,
-    "red and blue swapped": lambda crop: np.ascontiguousarray(crop[:, :, ::-1]),
-    "noise": lambda crop: np.clip(
-        crop + np.random.default_rng(0).normal(0, 25, crop.shape), 0, 255
-    ).astype(np.uint8),
-}
 
 
 @pytest.fixture(scope="module")
