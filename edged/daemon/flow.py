@@ -81,19 +81,27 @@ class Flow:
 
     def _intake_loop(self) -> None:
         while not self._stopping.is_set():
-            submission = self._parts.mailbox.take(POLL_S)
-            if submission is None:
+            if not self._room.acquire(timeout=POLL_S):
                 continue
-            try:
-                item = self._take_in(submission)
-            except FrameError as error:
-                self._fail(submission, Reason(error.reason))
-            except Exception as error:  # noqa: BLE001 - a bad frame never ends the thread
-                log.error("intake: %s", type(error).__name__)  # noqa: TRY400 - nor is its text logged
-                self._fail(submission, Reason.PIPELINE_ERROR)
+            item = self._next_item()
+            if item is None:
+                self._room.release()
             else:
-                if item is not None:
-                    self._hand_on(self._to_work, item)
+                self._hand_on(self._to_work, item)
+
+    def _next_item(self) -> Item | None:
+        """The next frame that needs work; others are answered here."""
+        submission = self._parts.mailbox.take(POLL_S)
+        if submission is None:
+            return None
+        try:
+            return self._take_in(submission)
+        except FrameError as error:
+            self._fail(submission, Reason(error.reason))
+        except Exception as error:  # noqa: BLE001 - a bad frame never ends the thread
+            log.error("intake: %s", type(error).__name__)  # noqa: TRY400 - nor is its text logged
+            self._fail(submission, Reason.PIPELINE_ERROR)
+        return None
 
     def _take_in(self, submission: Submission) -> Item | None:
         """Decode a frame, unless its answer is known or it waits for a twin.
@@ -132,6 +140,7 @@ class Flow:
 
     def _work_loop(self) -> None:
         while (item := self._next(self._to_work, "edged-intake")) is not None:
+            self._room.release()
             self._work(item)
             self._hand_on(self._to_finish, item)
 
