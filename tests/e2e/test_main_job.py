@@ -90,13 +90,21 @@ def test_all_six_people_leave_as_somebody_else(booth, eyes, turn):
         assert len(judged) >= 4  # they are faces still, not holes
 
 
+@pytest.fixture(scope="module")
+def drawn_booth(tmp_path_factory, test_models):
+    """A device whose character is the built-in one, for the astronaut as a visitor."""
+    with Booth(tmp_path_factory.mktemp("drawn"), models=test_models) as device:
+        yield device
+
+
 @pytest.mark.parametrize("turn", [0, 1, 2, 3])
-def test_one_person_is_replaced(booth, eyes, turn):
-    """The astronaut leaves as the built-in character would: as somebody else."""
-    photo = np.ascontiguousarray(np.rot90(t1()[220:470, 420:640], turn))
-    answer = booth.send(photo, camera="booth")
+def test_one_person_is_replaced(drawn_booth, eyes, turn):
+    """The astronaut leaves as the drawn character, however the picture is turned."""
+    photo = np.ascontiguousarray(np.rot90(astronaut(), turn))
+    answer = drawn_booth.send(photo, camera="booth")
     assert answer.verdict.verdict == "queued"
-    _, picture = booth.published(answer)
+    assert answer.verdict.numbers["swapped"] == 1
+    _, picture = drawn_booth.published(answer)
     assert_nobody_got_out(eyes, photo, picture, 1)
 
 
