@@ -50,7 +50,7 @@ class Wishes:
         out: folder of the sheet.
         keep: stay up until Ctrl-C.
         embedded: the embedded broker, even where mosquitto is installed.
-        readme: also write the README's picture here: public-domain photos only.
+        readme: also write the README's picture here, with a drawn visitor in it.
     """
 
     photo: Path | None
@@ -67,12 +67,12 @@ def run_demo(wishes: Wishes, console: Console) -> Report:
         EdgedError: the demo could not even begin; the message says why.
     """
     booth.require_packages("onnxruntime", "skimage", "insightface", "PIL")
-    one = photos.astronaut()
     group = photos.visitor(wishes.photo) if wishes.photo else photos.group()
     report = Report()
     folder = Path(tempfile.mkdtemp(prefix="edged-demo-"))
     with _Steps(console) as steps, contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        one = photos.drawn(folder / "visitor.png") if wishes.readme else photos.astronaut()
         steps("starting a broker")
         broker = start_broker(folder, embedded=wishes.embedded)
         stack.callback(broker.child.stop)
@@ -145,7 +145,7 @@ def _write_sheets(report: Report, wishes: Wishes) -> None:
     write_sheet(report.done, footer, report.sheet, CELL_PX)
     if wishes.readme:
         ours = [each for each in report.done if each.shot.photo.ours_to_show]
-        write_sheet(ours, "built-in models, for trying out only | photo: NASA, public domain",
+        write_sheet(ours, "built-in models, for trying out only | the visitor is drawn, too",
                     wishes.readme, README_CELL_PX)  # fmt: skip
 
 
