@@ -89,9 +89,10 @@ class Floor:
             boxes.append(np.tile(centre, 2) + _SIGNS * distance[hits] * stride)
             points.append(centre[:, None] + shift[hits].reshape(-1, 5, 2) * stride)
             scores.append(score.reshape(-1)[hits])
-        found = np.concatenate(boxes) / self._scale
+        found = np.asarray(np.concatenate(boxes) / self._scale, np.float32)
         keep = nms(found, np.concatenate(scores), 0.4)
-        return found[keep], (np.concatenate(points) / self._scale)[keep]
+        landmarks = np.asarray(np.concatenate(points) / self._scale, np.float32)
+        return found[keep], landmarks[keep]
 
     def _cut(self, landmarks: Points, side: int, mean: float, scale: float) -> Matrix:
         """Aligned crop and its tensor; returns frame -> crop."""
@@ -110,7 +111,7 @@ class Floor:
 
     def _paste(self, crop: Image, matrix: Matrix) -> None:
         """Blend inside the crop's rectangle."""
-        inverse = cv2.invertAffineTransform(matrix)
+        inverse = np.asarray(cv2.invertAffineTransform(matrix), np.float64)
         corners = _CORNERS @ inverse[:, :2].T + inverse[:, 2]
         left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
         right, bottom = np.ceil(corners.max(axis=0)).astype(int) + 1

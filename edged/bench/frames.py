@@ -16,7 +16,7 @@ import numpy as np
 
 from edged.bench.standins.faces import draw_face
 from edged.errors import ConfigError
-from edged.faces import Image
+from edged.faces import Boxes, Image
 
 FACE_SIDE_PX = 300
 """Side of the detector's box: a visitor an arm's length and a half from a 1080p camera."""
@@ -95,7 +95,7 @@ class Scene:
 
     case: Case
     frame: Image
-    boxes: np.ndarray
+    boxes: Boxes
     source: Image
     background: str
 

@@ -79,7 +79,7 @@ def _bump(x: Field, y: Field, cx: float, cy: float, sx: float, sy: float) -> Fie
     return np.asarray(np.exp(-0.5 * (((x - cx) / sx) ** 2 + ((y - cy) / sy) ** 2)), np.float32)
 
 
-def strands(shape: tuple[int, int], seed: int, length: float, angle_deg: float) -> Field:
+def strands(shape: tuple[int, ...], seed: int, length: float, angle_deg: float) -> Field:
     """Noise drawn out along a direction, mean 0, spread 1: hair, brushed cloth."""
     random = np.random.default_rng(seed)
     noise = random.standard_normal(shape).astype(np.float32)

@@ -58,6 +58,6 @@ def inner_face_mask(
     u = x / (half_width * (1.0 - _CHIN_TAPER * np.clip(v, 0.0, 1.0) ** 2))
     radius = (np.abs(u) ** _POWER + np.abs(v) ** _POWER) ** (1.0 / _POWER)
     t = np.clip((1.0 - radius) / _EDGE, 0.0, 1.0)
-    mask = (t * t * t * (t * (6.0 * t - 15.0) + 10.0)).astype(np.float32)
+    mask = np.asarray(t * t * t * (t * (6.0 * t - 15.0) + 10.0), np.float32)
     mask.setflags(write=False)
     return mask

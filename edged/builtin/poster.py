@@ -66,7 +66,7 @@ def _head(
     part = drawn[y0 - top : y1 - top, x0 - left : x1 - left]
     view = image[y0:y1, x0:x1]
     view *= 1.0 - part[..., 3:]
-    view += part[..., :3]
+    view += np.asarray(part[..., :3], np.float32)
     middle = np.array([left + (side - 1) / 2, top + (side - 1) / 2], np.float32)
     return np.asarray(LANDMARKS * unit_px + middle, np.float32)
 

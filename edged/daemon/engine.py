@@ -74,6 +74,7 @@ class Engine:
         self._events_s: dict[tuple[str, str], tuple[float, int]] = {}
         self._early_events: list[bytes] = []
         self._egress: EgressServer | None = None
+        self._info = b"{}"  # control.sock answers a moment before it is known
         self._uplink_seen_s = self._started_s
 
     # -- start and stop ---------------------------------------------------------------

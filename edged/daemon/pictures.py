@@ -86,4 +86,4 @@ def _box_of(points: Points) -> Floats:
     eyes = float(np.linalg.norm(points[1] - points[0]))
     centre = points.mean(axis=0)
     half = np.array([1.05, 1.35], np.float32) * eyes
-    return np.concatenate([centre - half, centre + half]).astype(np.float32)
+    return np.asarray(np.concatenate([centre - half, centre + half]), np.float32)

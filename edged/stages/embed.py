@@ -47,7 +47,7 @@ class Embedder:
         if out.shape != (len(crops), out.shape[-1]) or not np.isfinite(out).all():
             msg = f"model {self.session.model_id} gave no finite vector for each face"
             raise EngineError(msg)
-        return out.astype(np.float32, copy=False)
+        return np.asarray(out, np.float32)
 
     def __call__(self, crops: Image) -> Floats:
         """The same, each row with L2 norm 1.

@@ -173,7 +173,8 @@ def _turn(gray: _Gray, tilt_deg: float) -> tuple[_Gray, _Floats]:
     if tilt_deg == 0.0:
         return gray, np.eye(2, 3, dtype=np.float32)
     height, width = gray.shape
-    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), tilt_deg, 1.0)
+    middle = ((width - 1) / 2, (height - 1) / 2)
+    matrix = np.asarray(cv2.getRotationMatrix2D(middle, tilt_deg, 1.0), np.float64)
     cos, sin = abs(matrix[0, 0]), abs(matrix[0, 1])
     size = (int(width * cos + height * sin), int(height * cos + width * sin))
     matrix[:, 2] += (size[0] - width) / 2, (size[1] - height) / 2
@@ -244,7 +245,7 @@ def _box(eyes: _Floats, proposal: _Proposal) -> _Floats:
     side = proposal.side
     half = np.array([0.38, 0.50], np.float32) * side
     middle = 0.5 * (proposal.centre + eyes.mean(axis=0) + np.array([0.0, 0.12 * side]))
-    return np.concatenate([middle - half, middle + half]).astype(np.float32)
+    return np.asarray(np.concatenate([middle - half, middle + half]), np.float32)
 
 
 def _same(one: _Floats, other: _Floats) -> bool:

@@ -92,7 +92,7 @@ def decode(
     if not scores:
         return Detections.none("scrfd")
     box = np.concatenate(boxes).astype(np.float32)
-    score = np.concatenate(scores).astype(np.float32)
+    confidence = np.concatenate(scores).astype(np.float32)
     landmarks = np.concatenate(points).astype(np.float32)
-    keep = nms(box, score, NMS_IOU)
-    return Detections(box[keep], score[keep], landmarks[keep], "scrfd")
+    keep = nms(box, confidence, NMS_IOU)
+    return Detections(box[keep], confidence[keep], landmarks[keep], "scrfd")

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from edged.errors import EngineError
-from edged.faces import Detections, Face, Image
+from edged.faces import Detections, Face, Image, Tensor
 from edged.geometry import iou, unturn, unturn_boxes
 
 SAME_FACE_IOU = 0.35
@@ -317,7 +317,7 @@ def union(found: Sequence[Detections], prefer: str = "") -> list[Face]:
     return sorted(faces, key=lambda f: -float(np.prod(f.box[2:] - f.box[:2])))
 
 
-def _inside(boxes: np.ndarray) -> np.ndarray:
+def _inside(boxes: Tensor) -> Tensor:
     """(n, n) bool: j lies inside i and is not much smaller."""
     top_left = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     bottom_right = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
@@ -328,7 +328,7 @@ def _inside(boxes: np.ndarray) -> np.ndarray:
     return np.asarray((share >= INSIDE_SHARE) & near)
 
 
-def _apart(boxes: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+def _apart(boxes: Tensor, landmarks: Tensor) -> Tensor:
     """(n, n) distance of the landmarks' centres, in sides of the smaller box."""
     centres = landmarks.mean(axis=1)
     side = np.sqrt(np.maximum(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), 1e-6))
@@ -336,7 +336,7 @@ def _apart(boxes: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     return np.asarray(distance / np.minimum(side[:, None], side[None]))
 
 
-def _alike(landmarks: np.ndarray) -> np.ndarray:
+def _alike(landmarks: Tensor) -> Tensor:
     """(n, n) bool: the faces stand upright in about the same direction (within 60 degrees)."""
     down = landmarks[:, 3:].mean(axis=1) - landmarks[:, :2].mean(axis=1)  # eyes to mouth
     down = down / np.maximum(np.linalg.norm(down, axis=1, keepdims=True), 1e-6)

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import zmq
+from mosquitto import wait_for
 from outbox_kit import ok_reply, put
 
 from edged.errors import OperatorError
@@ -130,7 +131,7 @@ def test_rows_come_after_hello_and_only_as_many_as_the_window(outbox, server, co
     assert not uplink.has(RowOut)
     uplink.say(RowAck(first[1][0].row))
     assert [row.row for row in uplink.rows(1)] == [3]
-    assert server.uplink_state().in_flight == 2
+    wait_for(lambda: server.uplink_state().in_flight == 2, what="two in flight")
 
 
 def test_a_new_row_is_handed_out_at_once(outbox, server, connect):
