@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from edged.builtin import basis
-from edged.builtin.graph import Graph
 from edged.builtin.mask import inner_face_mask
+from edged.onnx_writer import Graph
 
 # Log lightness over which a pixel passes from feature to skin.
 _LEAN = 0.08

@@ -12,8 +12,8 @@ import onnx
 
 from edged.builtin import basis
 from edged.builtin.features import channels, coupling, features
-from edged.builtin.graph import Graph
 from edged.builtin.mask import inner_face_mask
+from edged.onnx_writer import Graph
 
 SIZE = 112
 # Outline, narrower than the inner face, outside which what is dark is hair or its shade.

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from edged.builtin.graph import Graph, Shape
+from edged.onnx_writer import Graph, Shape
 
 SIZE = 512
 FINE_SIGMA_PX, WIDE_SIGMA_PX = 2.2, 6.0

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from edged.builtin import basis
 from edged.builtin.features import channels, coupling, features
-from edged.builtin.graph import Graph, Shape
 from edged.builtin.mask import inner_face_mask
+from edged.onnx_writer import Graph, Shape
 
 SIZE = 128
 EMAP = "buff2fs"

@@ -6,8 +6,8 @@ import onnxruntime as ort
 
 from edged.builtin.character import draw_character
 from edged.builtin.features import features
-from edged.builtin.graph import Graph
 from edged.builtin.mask import inner_face_mask
+from edged.onnx_writer import Graph
 
 
 def _features(image):

@@ -12,8 +12,8 @@ import numpy as np
 import onnx
 
 from edged.bench.standins.faces import landmark_offsets
-from edged.builtin.graph import Graph
 from edged.faces import Floats
+from edged.onnx_writer import Graph
 
 STRIDES = (8, 16, 32)
 WINDOW = 8

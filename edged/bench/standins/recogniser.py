@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 
 from edged.bench.standins.faces import BRIGHTEST, CELLS
-from edged.builtin.graph import Graph
 from edged.faces import Floats
+from edged.onnx_writer import Graph
 
 WIDTH = 512
 """Length of the vector."""

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from edged.builtin.graph import Graph
+from edged.onnx_writer import Graph
 
 _TAPS = (
     "1228", "1238", "onnx::MatMul_1198", "onnx::Shape_1184", "onnx::ArgMin_1182", "input.1",

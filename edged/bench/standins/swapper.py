@@ -14,8 +14,8 @@ import onnx
 
 from edged.bench.standins.faces import BRIGHTEST, CELLS
 from edged.bench.standins.recogniser import MIDDLE, WIDTH, projection
-from edged.builtin.graph import Graph
 from edged.faces import Floats
+from edged.onnx_writer import Graph
 
 SIZE_PX = 128
 EMAP_GAIN = 3.0

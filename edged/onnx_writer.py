@@ -6,7 +6,8 @@ and equal byte for byte.  Knows nothing of faces.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -71,12 +72,20 @@ class Graph:
         name: str,
         inputs: dict[str, Shape],
         outputs: dict[str, Shape],
+        types: Mapping[str, int] = MappingProxyType({}),
     ) -> onnx.ModelProto:
-        """The checked model; constants keep the order in which they were made."""
+        """The checked model; constants keep the order in which they were made.
+
+        Args:
+            name: of the graph.
+            inputs: shapes by name; a str is a symbolic extent.
+            outputs: likewise.
+            types: `onnx.TensorProto` types of those that are not float32.
+        """
 
         def infos(shapes: dict[str, Shape]) -> list[onnx.ValueInfoProto]:
             return [
-                helper.make_tensor_value_info(key, TensorProto.FLOAT, list(shape))
+                helper.make_tensor_value_info(key, types.get(key, TensorProto.FLOAT), list(shape))
                 for key, shape in shapes.items()
             ]
 

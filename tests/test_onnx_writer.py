@@ -1,10 +1,10 @@
-"""What `edged.builtin.graph` promises."""
+"""What `edged.onnx_writer` promises."""
 
 import numpy as np
 import onnxruntime as ort
 import pytest
 
-from edged.builtin.graph import IR_VERSION, OPSET, Graph
+from edged.onnx_writer import IR_VERSION, OPSET, Graph
 
 
 def _run(model, **inputs):
