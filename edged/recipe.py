@@ -123,15 +123,23 @@ class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How far a reduced precision may stray from FP32, the table `[precision]`.
 
+    The bounds hold for every face alone, for the search of a plan and for the acceptance
+    of a built engine; which of them applies is told by the output's kind.
+
     Attributes:
         half: "plan" (FP16 but for the nodes that a measured plan keeps in FP32) or "no".
-        max_error: largest mean absolute error of the output against FP32, in the
-            output's own units; 0 means none is set, so FP32 is used.
+        psnr_db_min: of pictures, peak 255; 45 dB is an error of 1.4 grey levels (rms).
+        cosine_min: between the vectors of a recogniser.
+        score_error_max: of a detector's scores, 0 to 1.
+        box_error_px_max: of any edge or landmark of a detector, in pixels of its canvas.
         note: why.
     """
 
     half: Literal["plan", "no"] = "no"
-    max_error: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
+    psnr_db_min: Annotated[float, msgspec.Meta(ge=0.0, le=100.0)] = 45.0
+    cosine_min: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.9995
+    score_error_max: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 0.02
+    box_error_px_max: Annotated[float, msgspec.Meta(gt=0.0, le=64.0)] = 1.0
     note: str = ""
 
 

@@ -30,9 +30,9 @@ from rich.table import Table
 from edged.builtin.pack import PACK_VERSION, write_pack
 from edged.config import ModelsTable, default_path, load, state_folder
 from edged.errors import ModelError
+from edged.hashes import file_sha256
 from edged.recipe import Recipe, list_recipes
 from edged.store import ModelStatus, ModelStore, pull
-from edged.store.hashes import file_sha256
 
 app = typer.Typer(no_args_is_help=True, help="List, download, import and verify models.")
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Literal
 
 from edged.errors import ModelError, OperatorError
+from edged.hashes import file_sha256, make_folder, record, recorded, sync_folder
 from edged.recipe import Recipe, unknown_model
-from edged.store.hashes import file_sha256, make_folder, record, recorded, sync_folder
 
 log = logging.getLogger(__name__)
 

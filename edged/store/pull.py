@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edged.errors import EdgedError, LinkError, ModelError
+from edged.hashes import file_sha256, make_folder
 from edged.recipe import UNPINNED, Recipe, Source
 from edged.store.download import Patience, Progress, Wanted, fetch, forget, part_path
 from edged.store.files import (
@@ -26,7 +27,6 @@ from edged.store.files import (
     Trust,
     remove_leftovers,
 )
-from edged.store.hashes import file_sha256, make_folder
 from edged.store.http import host
 
 OnStart = Callable[[Recipe, str], Progress]
