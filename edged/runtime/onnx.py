@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 
 from edged.errors import EngineError, ModelError
 from edged.faces import Tensor
-from edged.runtime.session import Meter, RuntimeChoice, TensorSpec
+from edged.runtime.session import Feeds, Meter, OnHost, RuntimeChoice, TensorSpec
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _DTYPES: dict[str, type[np.generic]] = {
 """onnxruntime's type names and numpy's."""
 
 
-class OnnxSession:
+class OnnxSession(OnHost):
     """A model on onnxruntime's CPU provider.
 
     Args:
@@ -103,7 +103,7 @@ class OnnxSession:
         """Let the session go."""
         self._session = None
 
-    def run(self, feeds: Mapping[str, Tensor]) -> Sequence[Tensor]:
+    def run(self, feeds: Feeds) -> Sequence[Tensor]:
         """See :class:`edged.runtime.session.Session`."""
         if self._session is None:
             msg = f"model {self.model_id} is not loaded; enter its session first"

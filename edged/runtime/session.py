@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -43,11 +43,35 @@ class RuntimeChoice:
     """False when it is not what the configuration asked for (state `degraded`)."""
 
 
+class DeviceArray(Protocol):
+    """An array that lies where sessions compute: GPU memory, or numpy's own on a CPU.
+
+    It goes from one session to the next without a copy.  Only :meth:`Session.upload` and
+    :meth:`Session.run_resident` make one, only :meth:`Session.download` reads one, and it
+    stays on the thread that made it.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extents."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Numpy dtype."""
+        ...
+
+
+Feeds = Mapping[str, Tensor | DeviceArray]
+"""Every input by name, of the declared dtype, from the host or from the device."""
+
+
 class Session(Protocol):
     """One model, loaded and ready.
 
-    A session belongs to one thread.  Arrays that :meth:`run` returns stay valid until
-    its next call on the same session and are not to be written to.
+    A session belongs to one thread.  Arrays that :meth:`run` and :meth:`run_resident`
+    return stay valid until the next call of either on the same session and are not to be
+    written to.
     """
 
     model_id: str
@@ -67,19 +91,72 @@ class Session(Protocol):
         """Free everything."""
         ...
 
-    def run(self, feeds: Mapping[str, Tensor]) -> Sequence[Tensor]:
+    def run(self, feeds: Feeds) -> Sequence[Tensor]:
         """One inference.
 
         Args:
             feeds: every input by name, of the declared dtype.
 
         Returns:
-            All outputs in the file's order.
+            All outputs in the file's order, in host memory.
 
         Raises:
             EngineError: when the runtime fails; the message holds no tensor values.
         """
         ...
+
+    def run_resident(self, feeds: Feeds) -> Sequence[DeviceArray]:
+        """The same, but the outputs stay on the device.
+
+        It may return before the device is done: what runs later on any session of this
+        thread comes after it, and :meth:`download` waits.
+        """
+        ...
+
+    def upload(self, array: Tensor) -> DeviceArray:
+        """A copy on the device, for any session of this thread on the same device.
+
+        It stays valid for as long as it is referred to.  On a CPU it is the array itself,
+        so the caller leaves that unchanged meanwhile.
+        """
+        ...
+
+    def download(self, array: DeviceArray, into: Tensor | None = None) -> Tensor:
+        """The array in host memory, written into `into` when it is given.
+
+        Args:
+            array: from this device.
+            into: C-contiguous, of the same shape and dtype.
+
+        Raises:
+            EngineError: when the runtime fails, also in an earlier run whose outputs
+                stayed on the device.
+        """
+        ...
+
+
+class OnHost:
+    """The resident half of :class:`Session` for runtimes that compute in host memory."""
+
+    def run(self, feeds: Feeds) -> Sequence[Tensor]:
+        """See :class:`Session`."""
+        raise NotImplementedError
+
+    def run_resident(self, feeds: Feeds) -> Sequence[DeviceArray]:
+        """See :class:`Session`."""
+        return self.run(feeds)
+
+    def upload(self, array: Tensor) -> DeviceArray:
+        """See :class:`Session`."""
+        return array
+
+    def download(self, array: DeviceArray, into: Tensor | None = None) -> Tensor:
+        """See :class:`Session`."""
+        host = np.asarray(array)
+        if into is None:
+            return host
+        np.copyto(into, host, casting="no")
+        return into
 
 
 class Meter:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from edged.runtime.session import TensorSpec
+from edged.runtime.session import OnHost, TensorSpec
 
 
-class FakeSession:
+class FakeSession(OnHost):
     """One model without a file.
 
     Args:
