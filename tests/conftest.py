@@ -19,7 +19,7 @@ import pytest
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as edged does; some tests load onnxruntime first
 
-DEBIAN_PARTS = ("mosquitto", "chromium", "systemd-analyze")
+DEBIAN_PARTS = ("mosquitto", "chromium", "systemd-analyze", "gcc")
 """Programs that `.ci/run` installs; a skip whose reason names one fails under CI."""
 
 SHOWN_VERSIONS = (

@@ -31,9 +31,7 @@ def read_emap(path: Path, model_id: str, width: int = 512) -> Floats:
         msg = f"model {model_id}: {path.name} is no ONNX file; run: edged models verify"
         raise ModelError(msg) from error
     read = {name for node in graph.node for name in node.input}
-    square = [
-        i for i in graph.initializer if list(i.dims) == [width, width] and i.name not in read
-    ]
+    square = [i for i in graph.initializer if list(i.dims) == [width, width] and i.name not in read]
     named = [i for i in square if i.name == NAME]
     found = named or square
     if len(found) != 1:

@@ -1,0 +1,205 @@
+"""What the CUDA driver of this machine can do, asked in a process of its own.
+
+TensorRT kills its process with a segmentation fault on a machine without a working driver
+(seen with 8.6.0 and 11.4), so everything that wants a GPU asks here first.  The question
+itself runs in a subprocess: a bad driver may crash or hang that one, never the daemon.
+
+Knows the driver's library by the answers of :mod:`edged.runtime.driver_child` and nothing
+of TensorRT, onnxruntime or models.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from edged.runtime import driver_child
+from edged.runtime.driver_faults import (
+    DRIVER,
+    Machine,
+    explain_call,
+    explain_load,
+    look,
+    no_device,
+)
+
+TIMEOUT_S: Final = 30.0
+"""A cold Jetson takes seconds for its first cuInit; a hung driver takes for ever."""
+
+_MODULE_FILE: Final = "proc/driver/nvidia/version"
+_REBOOT: Final = (
+    "reboot; if it comes back, install NVIDIA's driver (Jetson: JetPack) again; "
+    "dmesg | grep -i nvrm tells more"
+)
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One GPU as the driver describes it.
+
+    Attributes:
+        index: the driver's number, 0 first.
+        name: for people, such as "Orin".
+        sm: compute capability without the dot: "87" is 8.7.
+        memory_mb: MiB; on an integrated GPU it is the machine's own memory.
+        integrated: shares the machine's memory (Jetson).
+    """
+
+    index: int
+    name: str
+    sm: str
+    memory_mb: int
+    integrated: bool
+
+
+@dataclass(frozen=True)
+class Driver:
+    """What was found, or what is wrong and what to do.
+
+    Attributes:
+        version: newest CUDA version that the driver serves ("12.6"), "" when unknown.
+        gpus: its GPUs; empty when there is a problem.
+        problem: one sentence, "" when all is well.
+        cure: what a person does about it, "" when all is well.
+        module: version of the kernel module ("580.65.06"), "" where it is not told.
+        library: name or path under which libcuda was found.
+    """
+
+    version: str
+    gpus: tuple[Gpu, ...]
+    problem: str = ""
+    cure: str = ""
+    module: str = ""
+    library: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """There is a GPU that programs can use."""
+        return bool(self.gpus) and not self.problem
+
+
+def probe(
+    *,
+    timeout_s: float = TIMEOUT_S,
+    environment: Mapping[str, str] | None = None,
+    root: Path = Path("/"),
+) -> Driver:
+    """Asks the driver; never raises for a bad one and never takes longer than `timeout_s`.
+
+    Args:
+        timeout_s: after this the driver counts as hung.
+        environment: variables of the subprocess; None takes this process's own.
+        root: where /dev, /etc and /proc are looked for.
+    """
+    values = dict(os.environ if environment is None else environment)
+    machine = look(root, values)
+    module = _module_version(root)
+    command = [sys.executable, "-I", "-S", driver_child.__file__]
+    try:
+        child = subprocess.Popen(  # noqa: S603 - our own file, no shell
+            command,
+            env=values,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        problem = f"the driver could not be asked: no process could be started ({error.strerror})"
+        return Driver("", (), problem, "raise the limits on processes and memory", module)
+    try:
+        out, _ = child.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        return _hung(child, timeout_s, module)
+    return _read(_lines(out), child.returncode, machine, module)
+
+
+def _hung(child: subprocess.Popen[bytes], timeout_s: float, module: str) -> Driver:
+    """Kills the child; one that the kernel does not let die is left behind, not waited for."""
+    child.kill()
+    out = b""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        out, _ = child.communicate(timeout=2.0)
+    seen = _lines(out)
+    call = _last_step(seen)
+    problem = f"the CUDA driver hangs: {call} did not return within {timeout_s:g} s"
+    return Driver(_version(seen), (), problem, _REBOOT, module)
+
+
+def _read(seen: list[dict[str, Any]], exit_code: int, machine: Machine, module: str) -> Driver:
+    """Makes a value of the child's lines."""
+    version = _version(seen)
+    last = seen[-1] if seen else {}
+    if "fault" in last:
+        return Driver(version, (), *_fault(last, machine), module)
+    if "gpus" not in last:
+        how = _death(exit_code)
+        problem = f"the CUDA driver crashes the process that asks it: {_last_step(seen)} {how}"
+        return Driver(version, (), problem, _REBOOT, module)
+    gpus = tuple(Gpu(**one) for one in last["gpus"])
+    problem, cure = ("", "") if gpus else no_device(machine)
+    return Driver(version, gpus, problem, cure, module, str(last["library"]))
+
+
+def _fault(line: Mapping[str, Any], machine: Machine) -> tuple[str, str]:
+    call, text = str(line["fault"]), str(line["text"])
+    if call == "dlopen":
+        return explain_load(text, machine)
+    if call == "dlsym":
+        return f"libcuda.so.1 is no CUDA driver or too old: it has no {text}", DRIVER
+    return explain_call(call, int(line["code"]), machine)
+
+
+def _lines(out: bytes) -> list[dict[str, Any]]:
+    """The child's lines; a driver that prints to the same pipe is passed over."""
+    found = []
+    for raw in out.splitlines():
+        try:
+            line = json.loads(raw)
+        except ValueError:
+            continue
+        if isinstance(line, dict):
+            found.append(line)
+    return found
+
+
+def _version(seen: list[dict[str, Any]]) -> str:
+    """12060 is 12.6 (cuDriverGetVersion: 1000 * major + 10 * minor)."""
+    for line in seen:
+        if "version" in line:
+            number = int(line["version"])
+            return f"{number // 1000}.{number % 1000 // 10}"
+    return ""
+
+
+def _last_step(seen: list[dict[str, Any]]) -> str:
+    steps = [str(line["step"]) for line in seen if "step" in line]
+    return steps[-1] if steps else "its start"
+
+
+def _death(exit_code: int) -> str:
+    if exit_code < 0:
+        try:
+            return f"ended with {signal.Signals(-exit_code).name}"
+        except ValueError:
+            return f"ended with signal {-exit_code}"
+    return f"ended with exit code {exit_code}"
+
+
+def _module_version(root: Path) -> str:
+    """Version of the loaded kernel module, as its file in /proc tells it."""
+    try:
+        text = (root / _MODULE_FILE).read_text(errors="replace")
+    except OSError:
+        return ""
+    found = re.search(r"\b(\d{3,4}\.\d+(?:\.\d+)?)\b", text)
+    return found.group(1) if found else ""
