@@ -1,0 +1,98 @@
+"""A GPU of paper: libraries made with gcc that let the real CUDA provider load and start.
+
+Device memory is host memory, copies are copies, kernels do nothing.  So a graph of copies
+(Reshape) gives right results, every other one garbage, and everything that our code does
+around it (bindings, pinned memory, captured graphs, providers, options) is the real thing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+NATIVE = Path(__file__).parent / "native"
+LIBRARIES = ("libcudart.so.13", "libcublas.so.13", "libcublasLt.so.13", "libcurand.so.10")
+"""What the CUDA provider of onnxruntime-gpu 1.31.1 needs, but for the driver."""
+CUDNN = "libcudnn.so.9"
+
+
+def wanted_symbols(provider: Path, library: str) -> list[str]:
+    """Functions that the provider takes from one library."""
+    listed = subprocess.run(
+        ["nm", "-D", "--undefined-only", str(provider)], capture_output=True, text=True, check=True
+    )
+    names = (line.split()[-1].partition("@") for line in listed.stdout.splitlines())
+    return sorted(name for name, _, version in names if version == library)
+
+
+def looked_up_symbols(provider: Path) -> list[str]:
+    """Functions of cuDNN, which the provider opens itself and asks for by name."""
+    found = re.findall(rb"\0(cudnn[A-Z]\w+)(?=\0)", provider.read_bytes())
+    return sorted({name.decode() for name in found})
+
+
+def _stub(name: str) -> str:
+    """A function that succeeds; one that creates something gives a handle."""
+    if name == "cudnnGetVersion":
+        return f"unsigned long {name}(void) {{ return 91000; }}"
+    if "Create" in name:
+        return f"int {name}(void **made) {{ *made = calloc(1, 64); return 0; }}"
+    if "GetStatus" in name:
+        return f'const char *{name}(int code) {{ (void)code; return "paper"; }}'
+    return f"int {name}(void) {{ return 0; }}"
+
+
+def make_paper_gpu(provider: Path, folder: Path) -> Path:
+    """Compiles the libraries into `folder`, which then goes into LD_LIBRARY_PATH."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = (NATIVE / "paper_cudart.c").read_text()
+    for library in (*LIBRARIES, CUDNN):
+        cudnn = library == CUDNN
+        names = looked_up_symbols(provider) if cudnn else wanted_symbols(provider, library)
+        source = "#include <stdlib.h>\nint paper_library(void) { return 1; }\n"
+        if library == "libcudart.so.13":
+            names = [name for name in names if f"{name}(" not in written]
+            source += written
+        source += "\n".join(_stub(name) for name in names)
+        _compile(source, folder / library, f"{library} {{ global: *; }};")
+    _compile((NATIVE / "paper_libcuda.c").read_text(), folder / "libcuda.so.1", "")
+    return folder
+
+
+def _compile(source: str, library: Path, versions: str) -> None:
+    code, script = library.with_suffix(".c"), library.with_suffix(".map")
+    code.write_text(source)
+    script.write_text(versions)
+    subprocess.run(
+        [
+            "gcc", "-shared", "-fPIC", "-O1", "-w", "-o", str(library), str(code),
+            f"-Wl,-soname,{library.name}", *([f"-Wl,--version-script={script}"] * bool(versions)),
+        ],
+        check=True,
+    )  # fmt: skip
+    code.unlink()
+    script.unlink()
+
+
+def without(folder: Path, *libraries: str) -> Path:
+    """A copy of a paper GPU that lacks some libraries."""
+    copy = folder.parent / ("without-" + "-".join(libraries))
+    shutil.copytree(folder, copy, dirs_exist_ok=True)
+    for library in libraries:
+        (copy / library).unlink(missing_ok=True)
+    return copy
+
+
+def environment(
+    folder: Path | None, packages: Iterable[Path] = (), **values: str
+) -> dict[str, str]:
+    """Variables of a process that sees the libraries of `folder` and some more packages."""
+    found = {k: v for k, v in os.environ.items() if k not in {"LD_LIBRARY_PATH", "PYTHONPATH"}}
+    found["PYTHONPATH"] = os.pathsep.join(str(path) for path in packages)
+    if folder is not None:
+        found["LD_LIBRARY_PATH"] = str(folder)
+    return {**found, **values}
