@@ -23,11 +23,14 @@ IR_VERSION = 8
 
 
 class Graph:
-    """Collects nodes and constants; every method returns the name of its output."""
+    """Collects nodes and constants; every method returns the name of its output.
+
+    The model is written in place: large constants are held once.
+    """
 
     def __init__(self) -> None:
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: list[onnx.TensorProto] = []
+        self._model = onnx.ModelProto()
+        self._graph = self._model.graph
         self._count = 0
 
     def constant(
@@ -39,8 +42,9 @@ class Graph:
             array = array.astype(np.float32)
         elif array.dtype.kind == "i":
             array = array.astype(np.int64)
-        label = name or f"c{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(np.array(array, order="C"), label))
+        label = name or f"c{len(self._graph.initializer)}"
+        tensor = self._graph.initializer.add()
+        tensor.CopyFrom(numpy_helper.from_array(np.array(array, order="C"), label))
         return label
 
     def op(self, kind: str, *inputs: str, to: str = "", **attributes: Any) -> str:
@@ -48,7 +52,8 @@ class Graph:
         self._count += 1
         label = to or f"t{self._count}"
         name = f"{kind.lower()}_{self._count}"
-        self._nodes.append(helper.make_node(kind, list(inputs), [label], name=name, **attributes))
+        node = helper.make_node(kind, list(inputs), [label], name=name, **attributes)
+        self._graph.node.append(node)
         return label
 
     def scaled(self, value: str, factor: NDArray[Any] | float) -> str:
@@ -81,6 +86,9 @@ class Graph:
             inputs: shapes by name; a str is a symbolic extent.
             outputs: likewise.
             types: `onnx.TensorProto` types of those that are not float32.
+
+        Returns:
+            The writer's own model, no copy: call this once, at the end.
         """
 
         def infos(shapes: dict[str, Shape]) -> list[onnx.ValueInfoProto]:
@@ -89,10 +97,12 @@ class Graph:
                 for key, shape in shapes.items()
             ]
 
-        graph = helper.make_graph(self._nodes, name, infos(inputs), infos(outputs), self._constants)
-        model = helper.make_model(
-            graph, producer_name="edged", opset_imports=[helper.make_opsetid("", OPSET)]
-        )
+        self._graph.name = name
+        self._graph.input.extend(infos(inputs))
+        self._graph.output.extend(infos(outputs))
+        model = self._model
+        model.producer_name = "edged"
+        model.opset_import.append(helper.make_opsetid("", OPSET))
         model.ir_version = IR_VERSION
         onnx.checker.check_model(model, full_check=True)
         return model
