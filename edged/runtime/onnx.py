@@ -35,19 +35,19 @@ class OnnxSession(OnHost):
     """A model on onnxruntime's CPU provider.
 
     Args:
-        path: the ONNX file.
+        model: the ONNX file, or its bytes, which are let go once they are loaded.
         model_id: for messages.
         threads: intra-op threads, 0 leaves it to the runtime.
         meter: counts the time inside `run`.
     """
 
     def __init__(
-        self, path: Path, *, model_id: str, threads: int = 0, meter: Meter | None = None
+        self, model: Path | bytes, *, model_id: str, threads: int = 0, meter: Meter | None = None
     ) -> None:
         self.model_id = model_id
         self.inputs: Sequence[TensorSpec] = ()
         self.outputs: Sequence[TensorSpec] = ()
-        self._path = path
+        self._model: Path | bytes | None = model
         self._threads = threads
         self._meter = meter or Meter()
         self._session: Any = None
@@ -65,23 +65,32 @@ class OnnxSession(OnHost):
         except ImportError as error:
             msg = "onnxruntime is not installed; run: pip install 'edged[cpu]'"
             raise EngineError(msg) from error
-        if not self._path.is_file():
-            msg = (
-                f"model {self.model_id}: {self._path.name} is not in the model folder; "
-                f"run: edged models pull {self.model_id}"
-            )
-            raise ModelError(msg)
+        model = self._model
+        source: Any = model
+        what = "its graph"
+        if model is None:
+            msg = f"model {self.model_id}: its bytes were let go; make a new session"
+            raise EngineError(msg)
+        if isinstance(model, Path):
+            what = model.name
+            if not model.is_file():
+                msg = (
+                    f"model {self.model_id}: {what} is not in the model folder; "
+                    f"run: edged models pull {self.model_id}"
+                )
+                raise ModelError(msg)
+            source = str(model)
+        else:
+            self._model = None
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
-            session = ort.InferenceSession(
-                str(self._path), options, providers=["CPUExecutionProvider"]
-            )
+            session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             msg = (
-                f"model {self.model_id}: onnxruntime does not load {self._path.name} "
+                f"model {self.model_id}: onnxruntime does not load {what} "
                 f"({type(error).__name__}); run: edged models verify"
             )
             raise ModelError(msg) from error

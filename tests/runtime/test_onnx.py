@@ -126,3 +126,16 @@ def test_a_required_runtime_that_is_not_here_is_an_error():
     """Nothing falls back unseen."""
     with pytest.raises(EngineError, match="tensorrt"):
         choose("tensorrt", None)
+
+
+def test_a_graph_in_memory_runs_like_its_file_and_is_loaded_once(path):
+    """Bytes are taken in place of a file, and let go, so that they are not held twice."""
+    session = OnnxSession(path.read_bytes(), model_id="m", threads=1)
+    with OnnxSession(path, model_id="m", threads=1) as of_file, session:
+        feeds = {
+            spec.name: np.ones([d or 1 for d in spec.shape], spec.dtype) for spec in of_file.inputs
+        }
+        for mine, theirs in zip(session.run(feeds), of_file.run(feeds), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+    with pytest.raises(EngineError, match="let go"):
+        session.__enter__()

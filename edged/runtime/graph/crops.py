@@ -1,0 +1,120 @@
+"""The families that take aligned crops: recogniser, swapper, restorer.
+
+Knows their contracts (which input is what, by rank, since names differ by export) and
+puts bytes in and bytes out around the file's network.
+"""
+
+from __future__ import annotations
+
+from onnx import TensorProto
+
+from edged.runtime.graph import pictures, tools
+from edged.runtime.graph.emit import FLOAT, UINT8, Emitter
+from edged.runtime.graph.work import Work, declare
+
+CHANNELS = 3
+
+
+def arcface(work: Work) -> None:
+    """`crops` -> `embeddings` [n, d], as the network gives them."""
+    picture, output = work.picture_input(), work.model.graph.output[0]
+    side, kind = work.square(picture), _type_of(work, output.name)
+    before = Emitter(work.model, "pre/")
+    elem_type = picture.type.tensor_type.elem_type
+    _, value = pictures.take(before, "crops", work.contract, elem_type)
+    extents = output.type.tensor_type.shape.dim
+    width = extents[-1].dim_value if extents else 0
+    tools.rename(work.model, {picture.name: value})
+    if kind == FLOAT:
+        tools.rename(work.model, {output.name: "embeddings"})
+    else:
+        after = Emitter(work.model, "post/")
+        after.cast(output.name, FLOAT, name="float", out="embeddings")
+    declare(
+        work,
+        {"crops": (UINT8, (work.faces, side, side, CHANNELS))},
+        {"embeddings": (FLOAT, (work.faces, width or "d"))},
+    )
+
+
+def inswapper(work: Work) -> None:
+    """`crops` and `latents` -> `swapped` and `checks`."""
+    picture, vectors = work.picture_input(), work.inputs(2)
+    if len(vectors) != 1:
+        what = f"it has {len(vectors)} vector inputs (rank 2), a swapper has one"
+        raise work.wrong(what)
+    side, output = work.square(picture), work.model.graph.output[0].name
+    width = vectors[0].type.tensor_type.shape.dim[1].dim_value or "d"
+    before = Emitter(work.model, "pre/")
+    elem_type = picture.type.tensor_type.elem_type
+    _, value = pictures.take(before, "crops", work.contract, elem_type)
+    latents = Emitter(work.model, "pre/latents/")
+    vector = pictures.typed(latents, "latents", vectors[0].type.tensor_type.elem_type)
+    after = Emitter(work.model, "post/")
+    planes = pictures.floats(after, output, _type_of(work, output))
+    _check(after, planes)
+    clipped = pictures.pixels(after, planes, work.contract)
+    pictures.give(after, clipped, work.contract, "swapped")
+    tools.rename(work.model, {picture.name: value, vectors[0].name: vector})
+    crops = (UINT8, (work.faces, side, side, CHANNELS))
+    declare(
+        work,
+        {"crops": crops, "latents": (FLOAT, (work.faces, width))},
+        {"swapped": crops, "checks": (FLOAT, (work.faces,))},
+    )
+
+
+def restorer(work: Work) -> None:
+    """`crops`, `strength` and perhaps `fidelity` -> `restored`, blended, and `checks`."""
+    picture = work.picture_input()
+    numbers = [*work.inputs(0), *work.inputs(1)]
+    if len(numbers) > 1:
+        what = f"it has {len(numbers)} inputs beside the picture, a restorer has one at most"
+        raise work.wrong(what)
+    side, output = work.square(picture), work.model.graph.output[0].name
+    before = Emitter(work.model, "pre/")
+    elem_type = picture.type.tensor_type.elem_type
+    crop, value = pictures.take(before, "crops", work.contract, elem_type)
+    names = {picture.name: value}
+    crops = (UINT8, (work.faces, side, side, CHANNELS))
+    inputs = {"crops": crops, "strength": (FLOAT, (1,))}
+    for info in numbers:
+        inputs["fidelity"] = (FLOAT, (1,))
+        names[info.name] = _number(work, "fidelity", info)
+    after = Emitter(work.model, "post/")
+    planes = pictures.floats(after, output, _type_of(work, output))
+    _check(after, planes)
+    clipped = pictures.pixels(after, planes, work.contract)
+    rest = after.op("Sub", after.constant("one", 1.0), "strength", name="rest")
+    blended = after.op(
+        "Add",
+        after.op("Mul", clipped, "strength", name="net"),
+        after.op("Mul", crop, rest, name="crop"),
+        name="blended",
+    )
+    pictures.give(after, blended, work.contract, "restored")
+    tools.rename(work.model, names)
+    declare(work, inputs, {"restored": crops, "checks": (FLOAT, (work.faces,))})
+
+
+def _number(work: Work, source: str, info: object) -> str:
+    """A float32 [1] as the file declares its number: rank 0 or 1, of whatever type."""
+    emit = Emitter(work.model, f"pre/{source}/")
+    value = source
+    kind = info.type.tensor_type  # type: ignore[attr-defined]
+    if not len(kind.shape.dim):
+        value = emit.reshaped(value, (), name="scalar")
+    return pictures.typed(emit, value, kind.elem_type)
+
+
+def _check(after: Emitter, planes: str) -> None:
+    """The mean over a picture, which one value that is not finite spoils."""
+    after.mean(planes, (1, 2, 3), name="mean", out="checks")
+
+
+def _type_of(work: Work, output: str) -> int:
+    """Type of an output, which a file may leave unsaid."""
+    for info in work.model.graph.output:
+        if info.name == output and info.type.tensor_type.elem_type:
+            return int(info.type.tensor_type.elem_type)
+    return int(tools.infer(work.model)[output].elem_type or TensorProto.FLOAT)

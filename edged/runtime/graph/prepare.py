@@ -1,0 +1,106 @@
+"""A public model file's graph made into the one form that edged's stages feed.
+
+What a prepared graph takes and gives (n: faces, open where the graph is batched, else 1):
+
+    arcface    crops uint8 [n,112,112,3] BGR        -> embeddings float32 [n,d]
+    inswapper  crops uint8 [n,S,S,3], latents float32 [n,512]
+                                                    -> swapped uint8 [n,S,S,3], checks float32 [n]
+    restorer   crops uint8 [n,S,S,3], strength float32 [1], fidelity float32 [1] where the
+               file has one                         -> restored uint8 [n,S,S,3], checks float32 [n]
+    scrfd, yunet  picture uint8 [1,H,W,3] BGR       -> scores float32 [k], boxes float32 [k,4],
+                                                       landmarks float32 [k,5,2], checks float32 [1]
+
+`checks` is a mean over what the network gave, in float32: it is finite only if every value
+was, which bytes would hide.  `strength` blends: round(crop * (1 - strength) + net *
+strength).  Embeddings are as the file gives them, not normalised.  Names of what is added
+begin with `pre/` and `post/`; tensors of the file that are called so get `net/` before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import onnx
+
+from edged.errors import ModelError
+from edged.recipe import Contract, Family
+from edged.runtime.graph import crops, detectors, tools
+from edged.runtime.graph.work import Work, cut, tidy
+
+_CROPS: Mapping[Family, Callable[[Work], None]] = {
+    "arcface": crops.arcface,
+    "inswapper": crops.inswapper,
+    "restorer": crops.restorer,
+}
+_DETECTORS: Mapping[Family, Callable[[Work], None]] = {
+    "scrfd": detectors.scrfd,
+    "yunet": detectors.yunet,
+}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prepared graph.
+
+    Attributes:
+        model: the graph; its tensors have the names above.
+        batched: whether it takes several faces in one run.
+        notes: what was found and done, for people.
+    """
+
+    model: onnx.ModelProto
+    batched: bool
+    notes: tuple[str, ...]
+
+
+def prepare(
+    model: onnx.ModelProto,
+    *,
+    model_id: str,
+    family: Family,
+    contract: Contract,
+    batched: bool = True,
+) -> Prepared:
+    """Prepare a copy of a model; see :func:`prepare_owned`."""
+    return prepare_owned(
+        tools.clone(model), model_id=model_id, family=family, contract=contract, batched=batched
+    )
+
+
+def prepare_owned(
+    model: onnx.ModelProto,
+    *,
+    model_id: str,
+    family: Family,
+    contract: Contract,
+    batched: bool = True,
+) -> Prepared:
+    """Prepare a model in place, so that half a gigabyte of weights is not there twice.
+
+    Args:
+        model: of the public file; not to be used afterwards.
+        model_id: for messages.
+        family: which contract its tensors follow.
+        contract: sizes and normalisation, from the recipe.
+        batched: False leaves it at one face a run, whatever the file allows.
+
+    Raises:
+        ModelError: the file is not of this family, or not what its recipe says.
+    """
+    work = Work(model, model_id, contract)
+    tidy(work)
+    if family in _DETECTORS:
+        _DETECTORS[family](work)
+    elif family in _CROPS:
+        cut(work, [model.graph.output[0].name])
+        if batched and not model.graph.input[0].type.tensor_type.shape.dim[0].dim_value:
+            work.faces = "n"
+        _CROPS[family](work)
+    else:
+        msg = f"model {model_id}: family {family} has no graph to prepare"
+        raise ModelError(msg)
+    tools.prune(model)
+    tools.toposort(model)
+    tools.checked(model)
+    return Prepared(model, work.faces == "n", tuple(work.notes))
