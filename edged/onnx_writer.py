@@ -42,9 +42,13 @@ class Graph:
             array = array.astype(np.float32)
         elif array.dtype.kind == "i":
             array = array.astype(np.int64)
+        return self.exact(array, name)
+
+    def exact(self, value: NDArray[Any] | np.generic, name: str = "") -> str:
+        """A constant of the dtype that it has."""
         label = name or f"c{len(self._graph.initializer)}"
         tensor = self._graph.initializer.add()
-        tensor.CopyFrom(numpy_helper.from_array(np.array(array, order="C"), label))
+        tensor.CopyFrom(numpy_helper.from_array(np.array(value, order="C"), label))
         return label
 
     def op(self, kind: str, *inputs: str, to: str = "", **attributes: Any) -> str:
@@ -54,6 +58,12 @@ class Graph:
         name = f"{kind.lower()}_{self._count}"
         node = helper.make_node(kind, list(inputs), [label], name=name, **attributes)
         self._graph.node.append(node)
+        return label
+
+    def cast(self, value: str, elem_type: int, to: str = "") -> str:
+        """The value as another of `onnx.TensorProto`'s types; `to` names the output."""
+        label = self.op("Cast", value, to=to)
+        self._graph.node[-1].attribute.append(helper.make_attribute("to", elem_type))
         return label
 
     def scaled(self, value: str, factor: NDArray[Any] | float) -> str:

@@ -3,6 +3,7 @@
 import numpy as np
 import onnxruntime as ort
 import pytest
+from onnx import TensorProto
 
 from edged.onnx_writer import IR_VERSION, OPSET, Graph
 
@@ -41,6 +42,15 @@ def test_constants_keep_their_order_and_kinds():
     assert [one.data_type for one in found] == [1, 7, 1]
     assert found[-1].name == "last"
     assert list(found[0].dims) == []
+
+
+def test_exact_constants_and_casts_keep_their_types():
+    """A constant of bytes stays one, and a cast makes the type that it names."""
+    g = Graph()
+    g.cast(g.op("Add", "x", g.cast(g.exact(np.uint8(200)), TensorProto.FLOAT)), 6, to="y")
+    model = g.model("types", {"x": ["n"]}, {"y": ["n"]}, {"y": TensorProto.INT32})
+    assert [one.data_type for one in model.graph.initializer] == [TensorProto.UINT8]
+    assert _run(model, x=np.ones(2, np.float32)).tolist() == [201, 201]
 
 
 def test_old_runtimes_can_read_it():

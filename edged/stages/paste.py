@@ -5,6 +5,7 @@ Knows pixels; knows no model.  Cost follows the size of the face, not of the fra
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,6 +14,9 @@ import numpy as np
 
 from edged.faces import Floats, Image
 from edged.geometry import Matrix, apply, clip, invert, template
+
+Rect = tuple[int, int, int, int]
+"""x1, y1, x2, y2 px, ends exclusive."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -58,7 +62,27 @@ def oval_mask(template_name: str, size_px: int) -> Mask:
     return Mask.of(soft.astype(np.float32))
 
 
-def paste(frame: Image, crop: Image, to_crop: Matrix, mask: Mask) -> tuple[int, int, int, int]:
+def place(to_crop: Matrix, mask: Mask, shape: Sequence[int]) -> tuple[Rect, Matrix]:
+    """Where a crop is pasted.
+
+    Args:
+        to_crop: frame -> crop matrix.
+        mask: of the crop.
+        shape: of the frame: height and width first.
+
+    Returns:
+        The rectangle that the mask reaches, x1, y1, x2, y2 px, ends exclusive, maybe
+        empty, and the crop -> rectangle matrix.
+    """
+    to_frame = invert(to_crop)
+    outline = apply(to_frame, mask.corners)
+    reach = np.concatenate([outline.min(axis=0), outline.max(axis=0) + 1])
+    x1, y1, x2, y2 = clip(reach.astype(np.float32), shape[1], shape[0])
+    to_frame[:, 2] -= (x1, y1)
+    return (x1, y1, x2, y2), to_frame
+
+
+def paste(frame: Image, crop: Image, to_crop: Matrix, mask: Mask) -> Rect:
     """Blend one crop into a frame, in place.
 
     Args:
@@ -71,15 +95,11 @@ def paste(frame: Image, crop: Image, to_crop: Matrix, mask: Mask) -> tuple[int, 
         The rectangle that was touched: x1, y1, x2, y2 px, ends exclusive; empty when
         the face lies outside the frame.
     """
-    to_frame = invert(to_crop)
-    outline = apply(to_frame, mask.corners)
-    reach = np.concatenate([outline.min(axis=0), outline.max(axis=0) + 1])
-    x1, y1, x2, y2 = clip(reach.astype(np.float32), frame.shape[1], frame.shape[0])
+    (x1, y1, x2, y2), to_rect = place(to_crop, mask, frame.shape)
     if x1 >= x2 or y1 >= y2:
         return x1, y1, x1, y1
-    to_frame[:, 2] -= (x1, y1)
     size = (x2 - x1, y2 - y1)
-    layers = cv2.warpAffine(cv2.merge([crop, mask.alpha]), to_frame, size, flags=cv2.INTER_LINEAR)
+    layers = cv2.warpAffine(cv2.merge([crop, mask.alpha]), to_rect, size, flags=cv2.INTER_LINEAR)
     blend(frame[y1:y2, x1:x2], np.asarray(layers, np.uint8))
     return x1, y1, x2, y2
 
