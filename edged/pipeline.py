@@ -23,8 +23,9 @@ from edged.scene import GuardSettings, Scene
 from edged.stages.align import crops, matrices
 from edged.stages.embed import SIZE_PX
 from edged.stages.paste import paste
-from edged.stages.search import Effort, search
+from edged.stages.search import search
 from edged.stages.track import Tracks
+from edged.stages.views import Effort
 from edged.transport.wire import FaceNote, GuardNote
 from edged.verdicts import Reason
 

@@ -32,8 +32,9 @@ from edged.stages.align import crops, matrices
 from edged.stages.embed import SIZE_PX, Embedder
 from edged.stages.paste import oval_mask
 from edged.stages.scrfd import Scrfd
-from edged.stages.search import Effort, search
+from edged.stages.search import search
 from edged.stages.swap import Swapper
+from edged.stages.views import Effort
 from edged.stages.yunet import YuNet
 
 Kind = Literal["stream", "shot"]

@@ -39,8 +39,9 @@ from edged.stages.haar_family import HaarFamily
 from edged.stages.paste import Mask, oval_mask
 from edged.stages.restore import Restorer
 from edged.stages.scrfd import Scrfd
-from edged.stages.search import Detector, Effort, search
+from edged.stages.search import Detector, search
 from edged.stages.swap import Swapper
+from edged.stages.views import Effort
 from edged.stages.yunet import YuNet
 from edged.store import ModelStore
 

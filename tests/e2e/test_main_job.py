@@ -22,7 +22,8 @@ from edged.privacy.pixels import coarse_correlation, untouched_share
 from edged.runtime.onnx import OnnxSession
 from edged.stages.embed import Embedder
 from edged.stages.scrfd import Scrfd
-from edged.stages.search import Effort, search
+from edged.stages.search import search
+from edged.stages.views import Effort
 
 STRANGER = 0.42
 """Cosine of the small recogniser from which on two faces may be one person."""

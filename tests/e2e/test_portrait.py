@@ -18,7 +18,8 @@ from edged.geometry import similarity, template
 from edged.runtime.onnx import OnnxSession
 from edged.stages.embed import Embedder
 from edged.stages.scrfd import Scrfd
-from edged.stages.search import Effort, search
+from edged.stages.search import search
+from edged.stages.views import Effort
 
 SUMMIT = """
 [scenes.summit]

@@ -14,8 +14,9 @@ from edged.runtime.emap import read_emap
 from edged.runtime.onnx import OnnxSession
 from edged.stages.align import crops, matrices
 from edged.stages.embed import SIZE_PX
-from edged.stages.search import Effort, search
+from edged.stages.search import search
 from edged.stages.swap import Swapper
+from edged.stages.views import Effort
 
 ONE_LOOK = Effort((640,), families=1)
 

@@ -16,8 +16,10 @@ from edged.faces import Detections, Face
 from edged.geometry import clip, grow, template
 from edged.privacy.guard import Guard, Passed, Region
 from edged.stages.align import crops, matrices
-from edged.stages.search import Effort, search, union
+from edged.stages.search import search
 from edged.stages.track import Tracks
+from edged.stages.union import union
+from edged.stages.views import Effort
 
 GREY = (96, 96, 96)
 

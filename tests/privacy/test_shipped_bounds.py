@@ -20,8 +20,9 @@ from edged.stages.align import crops, matrices
 from edged.stages.embed import Embedder
 from edged.stages.paste import Mask, paste
 from edged.stages.scrfd import Scrfd
-from edged.stages.search import Effort, search
+from edged.stages.search import search
 from edged.stages.swap import Swapper
+from edged.stages.views import Effort
 
 
 @pytest.fixture(scope="module")

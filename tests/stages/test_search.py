@@ -12,16 +12,9 @@ from hypothesis.extra.numpy import arrays
 from edged.errors import EngineError
 from edged.faces import Detections
 from edged.geometry import iou
-from edged.stages.search import (
-    FIRST_FAMILY_BONUS,
-    SAME_CENTRE,
-    SAME_FACE_IOU,
-    TURNED_MIN_SCORE,
-    Effort,
-    fit,
-    search,
-    union,
-)
+from edged.stages.search import TURNED_MIN_SCORE, fit, search
+from edged.stages.union import FIRST_FAMILY_BONUS, SAME_CENTRE, SAME_FACE_IOU, union
+from edged.stages.views import Effort
 
 RED = (0, 0, 255)
 
