@@ -17,12 +17,12 @@ from edged.cast import Character, Template
 from edged.faces import Embedding, Face, Floats, Image
 from edged.geometry import Matrix, grow
 from edged.pipeline_parts import Job, Outcome, Stages, Watch
-from edged.privacy.buffers import OutgoingBuffer, OutgoingPool
+from edged.privacy.buffers import OutgoingPool
 from edged.privacy.guard import Guard, Passed, Rect, Refused, Region, Slot, fill_region
 from edged.scene import GuardSettings, Scene
-from edged.stages.align import crops, matrices
+from edged.stages.align import matrices
+from edged.stages.easel import Canvas, Easel, HostPicture, Picture
 from edged.stages.embed import SIZE_PX
-from edged.stages.paste import paste
 from edged.stages.search import search
 from edged.stages.track import Tracks
 from edged.stages.views import Effort
@@ -45,6 +45,7 @@ class Pipeline:
         characters: by identity name.
         templates: by scene name, for portrait scenes.
         pool: outgoing buffers.
+        easel: where frames are worked on: host memory or a device.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Pipeline:
         characters: Mapping[str, Character],
         templates: Mapping[str, Template],
         pool: OutgoingPool | None = None,
+        easel: Easel = HostPicture,
     ) -> None:
         self._stages = stages
         self._guard = guard
@@ -63,6 +65,7 @@ class Pipeline:
         self._characters = characters
         self._templates = templates
         self._pool = pool or OutgoingPool()
+        self._easel = easel
         self._tracks: dict[str, Tracks] = {}
         self._since_full: dict[str, int] = {}
 
@@ -95,13 +98,16 @@ class Pipeline:
     def disguise(self, frame: Image, job: Job, watch: Watch) -> Outcome:
         """Every face becomes a character or a solid fill."""
         scene = job.scene
-        faces, lost, effort = self._find(frame, job, watch)
+        with watch("copy"):
+            picture = self._easel(frame)
+        faces, lost, effort = self._find(picture, job, watch)
         if not faces and not lost and not scene.allow_empty:
             return Outcome(Refused(Reason.NO_FACE))
-        regions = self._regions(frame, faces, watch)
+        regions = self._regions(picture, faces, watch)
         with watch("copy"):
-            buffer = self._lease(frame)
+            buffer = self._pool.lease(frame.shape[0], frame.shape[1])
             out = buffer.image
+            canvas = picture.canvas(out)
         cast = self._cast(job, faces)
         todo = [
             (region, character, matrix)
@@ -112,20 +118,25 @@ class Pipeline:
             and _side(region.face.box) >= scene.min_face_px
         ]
         if todo:
+            to_crop = [matrix for _, _, matrix in todo]
             with watch("swap"):
-                targets = crops(frame, [m for _, _, m in todo], self._stages.swapper.size_px)
                 latents = np.stack([c.latent for _, c, _ in todo])
-                swapped = self._stages.swapper(targets, latents)
+                swapped = canvas.swap(self._stages.swapper, to_crop, latents)
             with watch("paste"):
-                for (region, character, matrix), crop in zip(todo, swapped, strict=True):
-                    paste(out, crop, matrix, self._stages.swap_mask)
-                    region.action, region.identity = "swapped", character.name
-            self._restore(out, [r.face for r, _, _ in todo], scene, watch)
+                canvas.paste(swapped, to_crop, self._stages.swap_mask)
+            self._restore(canvas, [r.face for r, _, _ in todo], scene, watch)
+            for region, character, _ in todo:
+                region.action, region.identity = "swapped", character.name
+        with watch("copy"):
+            canvas.finish()
         regions += [Region(_lost_face(box)) for box in lost]
         for region in regions:
             if region.action == "filled":
                 fill_region(out, region, scene.fill_bgr)
         with watch("guard"):
+            # The guard is shown the bytes that would leave, in the memory that they would
+            # leave from, whatever made them: a fault on the device or on the way down must
+            # not pass.  Its looks at them are uploads of their own, small ones, worth that.
             look = partial(search, detectors=self._stages.detectors, effort=effort)
             ruling = self._guard.disguise(out, regions, look, scene.fill_bgr, frame=frame)
         return Outcome(
@@ -136,7 +147,7 @@ class Pipeline:
         )
 
     def _find(
-        self, frame: Image, job: Job, watch: Watch
+        self, picture: Picture, job: Job, watch: Watch
     ) -> tuple[list[Face], list[Floats], Effort]:
         """Faces of a frame, lost tracks that are still held, and the effort that it took.
 
@@ -149,40 +160,41 @@ class Pipeline:
         turns = tuple(d // 90 for d in settings.rotations_deg)
         if not job.tracked:
             effort = Effort(settings.sizes_px, turns, tiles=True)
-            faces = self._look(frame, effort, watch)
+            faces = self._look(picture, effort, watch)
             return faces, [], effort
         tracks = self._tracks.setdefault(job.camera, Tracks(settings.hold_ms))
         since = self._since_full.get(job.camera, settings.full_look_every_n) + 1
         effort = Effort(settings.stream_sizes_px, families=1)
         if job.whole:
             effort = Effort(settings.sizes_px, turns, tiles=True)
-        faces = self._look(frame, effort, watch)
+        faces = self._look(picture, effort, watch)
         if job.whole:
             since = 0
         elif since >= settings.full_look_every_n or not faces or tracks.changed(faces, job.now_ms):
             since = 0
             effort = Effort(settings.sizes_px, tiles=True)
             with watch("search"):
-                faces = search(frame, detectors, effort)
+                faces = picture.search(detectors, effort)
         self._since_full[job.camera] = since
         return faces, tracks.update(faces, job.now_ms), effort
 
-    def _look(self, frame: Image, effort: Effort, watch: Watch) -> list[Face]:
+    def _look(self, picture: Picture, effort: Effort, watch: Watch) -> list[Face]:
         """Search, with the primary look timed apart from the guard's further ones."""
         detectors = self._stages.detectors
         if effort.looks(len(detectors)) == 1:
             with watch("detect"):
-                return search(frame, detectors, effort)
+                return picture.search(detectors, effort)
         with watch("search"):
-            return search(frame, detectors, effort)
+            return picture.search(detectors, effort)
 
-    def _regions(self, frame: Image, faces: list[Face], watch: Watch) -> list[Region]:
+    def _regions(self, picture: Picture, faces: list[Face], watch: Watch) -> list[Region]:
         """A region for each face, with crop and embedding of the input."""
         with watch("embed"):
             to_crop = matrices([f.landmarks for f in faces], "arcface_112", SIZE_PX)
             usable = [i for i, m in enumerate(to_crop) if m is not None]
-            before = crops(frame, [m for m in to_crop if m is not None], SIZE_PX)
-            vectors = self._stages.recogniser(before)
+            before, vectors = picture.embed(
+                self._stages.recogniser, [m for m in to_crop if m is not None]
+            )
         regions = [Region(face, matrix) for face, matrix in zip(faces, to_crop, strict=True)]
         for row, index in enumerate(usable):
             regions[index].before = before[row]
@@ -210,8 +222,10 @@ class Pipeline:
         template = self._templates[job.scene_name]
         settings = self._settings
         effort = Effort(settings.sizes_px, tuple(d // 90 for d in settings.rotations_deg))
-        faces = self._look(frame, effort, watch)
-        regions = self._regions(frame, faces, watch)
+        with watch("copy"):
+            picture = self._easel(frame)
+        faces = self._look(picture, effort, watch)
+        regions = self._regions(picture, faces, watch)
         able = [
             r for r in regions
             if r.to_crop is not None and _side(r.face.box) >= job.scene.min_face_px
@@ -222,22 +236,22 @@ class Pipeline:
             return Outcome(Refused(Reason.NO_FACE))
         bystanders = [r for r in regions if not any(r is c for c in chosen)]
         with watch("copy"):
-            buffer = self._lease(template.image)
+            buffer = self._pool.lease(template.image.shape[0], template.image.shape[1])
             out = buffer.image
+            canvas = self._easel(template.image).canvas(out)
         slots = template.slots[: len(chosen)]
         with watch("swap"):
-            sources = crops(frame, [_sure(r.to_crop) for r in chosen], SIZE_PX)
-            latents = [self._stages.swapper.latent(v) for v in self._stages.embedder(sources)]
+            _, vectors = picture.embed(self._stages.embedder, [_sure(r.to_crop) for r in chosen])
+            latents = [self._stages.swapper.latent(v) for v in vectors]
             targets = np.stack([s.target for s in slots])
             swapped = self._stages.swapper(targets, np.stack(latents))
         with watch("paste"):
-            rects = [
-                paste(out, crop, slot.to_swap, self._stages.swap_mask)
-                for crop, slot in zip(swapped, slots, strict=True)
-            ]
+            rects = canvas.paste(swapped, [s.to_swap for s in slots], self._stages.swap_mask)
         placed = [Face(s.box, 1.0, s.landmarks, frozenset()) for s in slots]
-        restored = self._restore(out, placed, job.scene, watch)
+        restored = self._restore(canvas, placed, job.scene, watch)
         rects = [_hull(a, b) for a, b in zip(rects, restored, strict=True)] if restored else rects
+        with watch("copy"):
+            canvas.finish()
         with watch("guard"):
             used = [
                 Slot(s.box, s.to_guard, rect, _embedding(r))
@@ -267,17 +281,13 @@ class Pipeline:
 
     # -- shared -----------------------------------------------------------------------
 
-    def _lease(self, picture: Image) -> OutgoingBuffer:
-        """An outgoing buffer that begins as a copy: the only full-frame work there is."""
-        buffer = self._pool.lease(picture.shape[0], picture.shape[1])
-        np.copyto(buffer.image, picture)
-        return buffer
-
     def _to_swap(self, faces: Sequence[Face]) -> list[Matrix | None]:
         swapper = self._stages.swapper
         return matrices([f.landmarks for f in faces], swapper.template_name, swapper.size_px)
 
-    def _restore(self, out: Image, faces: Sequence[Face], scene: Scene, watch: Watch) -> list[Rect]:
+    def _restore(
+        self, canvas: Canvas, faces: Sequence[Face], scene: Scene, watch: Watch
+    ) -> list[Rect]:
         """Restore faces of the outgoing picture, in place; what was touched."""
         restorer, mask = self._stages.restorer, self._stages.restore_mask
         if restorer is None or mask is None or not scene.restore or not faces:
@@ -289,9 +299,9 @@ class Pipeline:
                     [f.landmarks for f in faces], restorer.template_name, restorer.size_px
                 )
             ]
-            restored = restorer(crops(out, to_crop, restorer.size_px), scene.restore_strength)
+            restored = canvas.restore(restorer, to_crop, scene.restore_strength)
         with watch("paste"):
-            return [paste(out, c, m, mask) for c, m in zip(restored, to_crop, strict=True)]
+            return canvas.paste(restored, to_crop, mask)
 
     def _note(
         self,
