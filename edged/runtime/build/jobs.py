@@ -1,0 +1,161 @@
+"""What a worker process is asked, and what it answers: the words on the pipe.
+
+One job on stdin as JSON; then, on stdout, one JSON array a line: `["progress", phase,
+share]` as often as it likes, and at last `["result", {...}]` or `["error", class, text]`.
+Knows the form alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any, TypeVar, Union
+
+import msgspec
+
+from edged import errors
+from edged.errors import EdgedError, EngineError
+from edged.runtime.backend import Backend
+from edged.runtime.build.manifest import Ran, Verdict
+from edged.runtime.build.subject import Model, Subject
+from edged.runtime.settings import BuildSettings
+
+R = TypeVar("R")
+
+
+class _Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=True):
+    """What every job says.
+
+    Attributes:
+        parent: process id of the asker; the worker ends with it.
+        model: the model in question.
+    """
+
+    parent: int
+    model: Model
+
+
+class Describe(_Job, frozen=True):
+    """Find out the subject of a model; answers with a Subject."""
+
+
+class Build(_Job, frozen=True):
+    """Make an artifact; answers with nothing.
+
+    Attributes:
+        backend: import path of its class.
+        subject: what the graph must still be.
+        settings: for the builder.
+        source: file for the graph that the builder reads.
+        out: file to make.
+    """
+
+    backend: str
+    subject: Subject
+    settings: BuildSettings
+    source: Path
+    out: Path
+
+
+class Accept(_Job, frozen=True):
+    """Open an artifact and compare it with FP32; answers with a Trial.
+
+    Attributes:
+        backend: import path of its class.
+        subject: what it was built from.
+        folder: that holds the artifact.
+    """
+
+    backend: str
+    subject: Subject
+    folder: Path
+
+
+class Bench(_Job, frozen=True):
+    """Measure an accepted engine; answers with a list of Timing.
+
+    Attributes:
+        backend: import path of its class.
+        subject: what it was built from.
+        folder: that holds the artifact.
+        batches: sizes to run; those that it does not take are left out.
+        runs: of each size, counted ones.
+    """
+
+    backend: str
+    subject: Subject
+    folder: Path
+    batches: tuple[int, ...]
+    runs: int
+
+
+Job = Union[Describe, Build, Accept, Bench]  # noqa: UP007 - msgspec evaluates it on 3.10
+
+
+class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What was seen of an artifact.
+
+    Attributes:
+        ran, verdict: as in the manifest; None: it did not come so far.
+        problem: why not.
+    """
+
+    ran: Ran | None = None
+    verdict: Verdict | None = None
+    problem: str = ""
+
+
+class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Latency of one batch size, from feeds in host memory to outputs in host memory."""
+
+    batch: int
+    p50_ms: float
+    p95_ms: float
+    runs: int
+
+
+def encode(value: Any) -> bytes:
+    """JSON, paths as text."""
+    return msgspec.json.encode(value, enc_hook=str)
+
+
+def decode(raw: bytes, kind: type[R]) -> R:
+    """The value of a kind from JSON.
+
+    Raises:
+        EngineError: it is not of that form.
+    """
+    try:
+        return msgspec.json.decode(raw, type=kind, dec_hook=lambda made, text: made(text))
+    except (msgspec.MsgspecError, TypeError, ValueError) as error:
+        raise EngineError("the build worker and edged are of different versions") from error
+
+
+def import_path(backend: Backend) -> str:
+    """Where the worker finds the class of a backend."""
+    kind = type(backend)
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def make_backend(path: str) -> Backend:
+    """A backend from its import path.
+
+    Raises:
+        EngineError: there is none.
+    """
+    module, _, name = path.partition(":")
+    try:
+        made: Backend = getattr(importlib.import_module(module), name)()
+    except (ImportError, AttributeError) as error:
+        raise EngineError(f"runtime {path} is not a part of this edged") from error
+    return made
+
+
+def make_error(kind: str, text: str) -> EdgedError:
+    """The worker's error as one of ours."""
+    found = getattr(errors, kind, EngineError)
+    plain = isinstance(found, type) and issubclass(found, EdgedError)
+    if not plain or issubclass(found, errors.FrameError):
+        found = EngineError
+    made: EdgedError = found(text)
+    return made
