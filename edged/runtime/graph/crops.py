@@ -44,7 +44,7 @@ def inswapper(work: Work) -> None:
         what = f"it has {len(vectors)} vector inputs (rank 2), a swapper has one"
         raise work.wrong(what)
     side, output = work.square(picture), work.model.graph.output[0].name
-    width = vectors[0].type.tensor_type.shape.dim[1].dim_value or "d"
+    width = work.width(vectors[0])
     before = Emitter(work.model, "pre/")
     elem_type = picture.type.tensor_type.elem_type
     _, value = pictures.take(before, "crops", work.contract, elem_type)

@@ -39,8 +39,9 @@ class Emitter:
         self._opset = opset(model)
 
     def constant(self, name: str, value: Tensor | Sequence[int] | np.generic | float) -> str:
-        """A constant: float32 for floats, int64 for integers."""
-        array = np.asarray(value)
+        """A constant: float32 for floats, int64 for integers and for lists."""
+        listed = isinstance(value, Sequence)
+        array = np.asarray(value, np.int64) if listed else np.asarray(value)
         array = array.astype(np.float32 if array.dtype.kind == "f" else np.int64)
         label = self._prefix + name
         self._graph.initializer.append(numpy_helper.from_array(np.array(array, order="C"), label))

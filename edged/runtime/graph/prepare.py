@@ -26,6 +26,10 @@ import onnx
 from edged.errors import ModelError
 from edged.recipe import Contract, Family
 from edged.runtime.graph import crops, detectors, tools
+from edged.runtime.graph.batch import open_batch
+from edged.runtime.graph.crops import CHANNELS
+from edged.runtime.graph.fold import fold_shapes
+from edged.runtime.graph.modulation import rewrite_modulation
 from edged.runtime.graph.work import Work, cut, tidy
 
 _CROPS: Mapping[Family, Callable[[Work], None]] = {
@@ -94,8 +98,7 @@ def prepare_owned(
         _DETECTORS[family](work)
     elif family in _CROPS:
         cut(work, [model.graph.output[0].name])
-        if batched and not model.graph.input[0].type.tensor_type.shape.dim[0].dim_value:
-            work.faces = "n"
+        _open(work, batched=batched)
         _CROPS[family](work)
     else:
         msg = f"model {model_id}: family {family} has no graph to prepare"
@@ -104,3 +107,26 @@ def prepare_owned(
     tools.toposort(model)
     tools.checked(model)
     return Prepared(model, work.faces == "n", tuple(work.notes))
+
+
+def _open(work: Work, *, batched: bool) -> None:
+    """Make the network at hand as regular as it goes, and open it for several faces."""
+    model = work.model
+    picture = work.picture_input()
+    side = work.square(picture)
+    one: dict[str, tuple[int, ...]] = {picture.name: (1, CHANNELS, side, side)}
+    one |= {info.name: (1, work.width(info)) for info in work.inputs(2)}
+    faces = list(one)
+    one |= {info.name: (1,) for info in work.inputs(1)}
+    tools.toposort(model)
+    fold_shapes(model, one)
+    found = rewrite_modulation(model, tools.static_shapes(model, one))
+    if found:
+        work.notes.append(f"{found} modulated convolutions rewritten")
+    if not batched:
+        return
+    stuck = open_batch(model, tools.static_shapes(model, one), faces, "crops")
+    if stuck:
+        work.notes.append(f"one face a run: {stuck}")
+    else:
+        work.faces = "n"

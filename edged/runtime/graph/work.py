@@ -79,6 +79,17 @@ class Work:
             raise self.wrong(what)
         return found[0]
 
+    def width(self, info: onnx.ValueInfoProto) -> int:
+        """Length of a vector input.
+
+        Raises:
+            ModelError: the file leaves it open.
+        """
+        extent = int(info.type.tensor_type.shape.dim[1].dim_value)
+        if extent < 1:
+            raise self.wrong("it does not say how long its vector input is")
+        return extent
+
     def sides(self, info: onnx.ValueInfoProto) -> tuple[int | None, int | None]:
         """Height and width of a picture input, None where the file leaves them open."""
         extents = info.type.tensor_type.shape.dim[2:]

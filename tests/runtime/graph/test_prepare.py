@@ -111,8 +111,13 @@ def test_a_file_of_another_family_is_refused_with_its_id():
     """The error names the model, what is wrong, and the command to run."""
     with pytest.raises(ModelError, match=r"w600k_r50.*picture.*128.*verify w600k_r50"):
         prepared(swapper.build(), "w600k_r50")
-    with pytest.raises(ModelError, match=r"inswapper_128.*0 vector inputs"):
-        prepared(restorers.build("gfpgan_1.4"), "inswapper_128")
+    file = restorers.build("gfpgan_1.4")
+    file.graph.input.add().CopyFrom(swapper.build().graph.input[1])
+    file.graph.input.add().CopyFrom(restorers.build("codeformer").graph.input[1])
+    file.graph.input.add(name="v").CopyFrom(file.graph.input[2])
+    file.graph.input[3].name = "v"
+    with pytest.raises(ModelError, match=r"gfpgan_1.4.*2 inputs beside the picture"):
+        prepared(file, "gfpgan_1.4")
 
 
 def test_a_detector_with_too_few_outputs_is_refused():

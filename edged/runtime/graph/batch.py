@@ -1,0 +1,152 @@
+"""Opens a graph that is fixed at one face for any number of faces.
+
+The axis on which faces lie is followed from the inputs through every operator
+(:mod:`edged.runtime.graph.axes`); shapes that name the one face are opened, what is the same
+for all faces is repeated where it must be.  An operator that would mix faces up, or that is
+not known, leaves the graph as it was.  That the result is right is then proven by running
+it (:mod:`edged.runtime.graph.proof`): this module reasons, that one looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from edged.faces import Tensor
+from edged.runtime.graph import tools
+from edged.runtime.graph.axes import Stuck
+from edged.runtime.graph.axes_rules import RULES
+from edged.runtime.graph.emit import Emitter
+
+_Edit = Callable[[Emitter, str], None]
+
+PREFIX = "batch/"
+"""Of the nodes and constants that this module adds."""
+
+
+def open_batch(
+    model: onnx.ModelProto,
+    shapes: Mapping[str, tuple[int, ...]],
+    faces: Sequence[str],
+    counted: str,
+) -> str:
+    """Open a graph, in place, or leave it as it is.
+
+    Args:
+        model: nodes in order, shapes folded.
+        shapes: of all tensors for one face.
+        faces: inputs with one entry a face on their first axis.
+        counted: tensor whose first extent is the number of faces when the graph runs.
+
+    Returns:
+        What stood in the way, "" where the graph was opened.
+    """
+    walk = _Walk(model, shapes, faces)
+    try:
+        for node in model.graph.node:
+            walk.visit(node)
+        for info in model.graph.output:
+            if walk.axis(info.name) != 0 or walk.shape(info.name)[0] != 1:
+                return f"output {info.name} does not have one entry a face"
+    except Stuck as stuck:
+        return str(stuck)
+    walk.apply(counted)
+    tools.prune(model)
+    tools.toposort(model)
+    return ""
+
+
+class _Walk:
+    """Follows the faces; collects changes and makes none until all is known to go well."""
+
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        shapes: Mapping[str, tuple[int, ...]],
+        faces: Sequence[str],
+    ) -> None:
+        self.version = tools.opset(model)
+        self._model = model
+        self._constants = tools.initializers(model)
+        self._shapes = shapes
+        self._axes: dict[str, int] = dict.fromkeys(faces, 0)
+        self._node = onnx.NodeProto()
+        self._edits: list[_Edit] = []
+
+    def visit(self, node: onnx.NodeProto) -> None:
+        """Where a node's outputs have the faces.
+
+        Raises:
+            Stuck: with the node's name.
+        """
+        self._node = node
+        inner = any(tools.subgraphs(node))
+        if not inner and all(self.axis(name) is None for name in node.input):
+            return
+        rule = RULES.get(node.op_type) if node.domain in ("", "ai.onnx") and not inner else None
+        if rule is None:
+            what = f"{node.op_type} {node.name!r} is not known to keep faces apart"
+            raise Stuck(what)
+        try:
+            axis = rule(node, self)
+        except Stuck as stuck:
+            what = f"{node.op_type} {node.name!r}: {stuck}"
+            raise Stuck(what) from None
+        self._axes.update(dict.fromkeys((name for name in node.output if name), axis))
+
+    def axis(self, name: str) -> int | None:
+        """See :class:`edged.runtime.graph.axes.Scene`."""
+        return self._axes.get(name)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """See :class:`edged.runtime.graph.axes.Scene`."""
+        if name not in self._shapes:
+            what = f"the shape of {name!r} is known at run time only"
+            raise Stuck(what)
+        return self._shapes[name]
+
+    def constant(self, name: str) -> Tensor:
+        """See :class:`edged.runtime.graph.axes.Scene`."""
+        if name not in self._constants:
+            what = f"{name!r} is known at run time only"
+            raise Stuck(what)
+        return tools.array(self._constants[name])
+
+    def replace(self, index: int, value: Tensor, *, last: bool = False) -> None:
+        """See :class:`edged.runtime.graph.axes.Scene`."""
+        node, label = self._node, f"{PREFIX}{self._node.name}/{index}"
+
+        def edit(_emit: Emitter, _count: str) -> None:
+            tensor = numpy_helper.from_array(np.ascontiguousarray(value), label)
+            self._model.graph.initializer.append(tensor)
+            node.input[index] = label
+            if last:
+                del node.input[index + 1 :]
+
+        self._edits.append(edit)
+
+    def spread(self, index: int, axis: int) -> None:
+        """See :class:`edged.runtime.graph.axes.Scene`."""
+        node, label = self._node, f"{self._node.name}/{index}"
+        rank = len(self.shape(node.input[index]))
+
+        def edit(emit: Emitter, count: str) -> None:
+            before = emit.constant(f"{label}/before", [1] * axis)
+            after = emit.constant(f"{label}/after", [1] * (rank - axis - 1))
+            times = emit.concat([before, count, after], 0, name=f"{label}/times")
+            node.input[index] = emit.op("Tile", node.input[index], times, name=label)
+
+        self._edits.append(edit)
+
+    def apply(self, counted: str) -> int:
+        """Make all changes; how many there were."""
+        if self._edits:
+            emit = Emitter(self._model, PREFIX)
+            shape = emit.op("Shape", counted, name="extents")
+            count = emit.part(shape, 0, 1, axis=0, name="faces")
+            for edit in self._edits:
+                edit(emit, count)
+        return len(self._edits)
