@@ -154,11 +154,14 @@ class RuntimeTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         prefer: this one if it works, else the best that does, with state `degraded`;
             both empty means the best that works.
         threads: of one model on a CPU; 0 means one for each core.
+        resident: whether frames stay on the device from the first look to the last paste:
+            "auto" (on a GPU), "on" (on a CPU too, where it only costs time) or "off".
     """
 
     require: Runtime = ""
     prefer: Runtime = ""
     threads: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
+    resident: Literal["auto", "on", "off"] = "auto"
 
 
 class IsolationTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
