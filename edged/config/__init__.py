@@ -118,6 +118,7 @@ def _completed(config: Config, base: Path) -> Config:
             config.frames, default_camera=config.frames.default_camera or next(iter(config.cameras))
         ),
         models=replace(config.models, folder=state / config.models.folder),
+        engines=replace(config.engines, folder=state / config.engines.folder),
         outbox=replace(config.outbox, folder=state / config.outbox.folder),
         broker=replace(broker, tls=tls, port=broker.port or (8883 if tls else 1883)),
         identities={

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from edged.runtime.settings import BuildSettings
 from edged.scene import GuardSettings, Scene
 from edged.transport.limits import FrameLimits
 from edged.transport.link import TlsSettings, UplinkSettings
@@ -256,8 +257,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         cameras: tables `[cameras.NAME]`.
         scenes: tables `[scenes.NAME]`.
         identities: tables `[identities.NAME]`.
-        frames, models, runtime, isolation, guard, outbox, broker, health, publish: the
-            tables of these names.
+        frames, models, runtime, engines, isolation, guard, outbox, broker, health,
+            publish: the tables of these names.
     """
 
     device: DeviceTable
@@ -267,6 +268,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     frames: FramesTable = FramesTable()
     models: ModelsTable = ModelsTable()
     runtime: RuntimeTable = RuntimeTable()
+    engines: BuildSettings = BuildSettings()
     isolation: IsolationTable = IsolationTable()
     guard: GuardSettings = GuardSettings()
     outbox: OutboxTable = OutboxTable()
