@@ -13,12 +13,16 @@ from typing import Annotated
 import msgspec
 
 from edged.errors import ConfigError
+from edged.resources import data_folder
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:  # pragma: no cover - the floor's interpreter
     import tomli as tomllib
 
+
+SITE_GUARD = Path("/etc/edged/calibration/guard.toml")
+"""The operator's own bounds of the guard, over those that ship."""
 
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 """A bound that something can fail: NaN, or 1 and more, would switch its check off."""
@@ -70,6 +74,19 @@ class Bounds(msgspec.Struct, frozen=True):
     identity_max: float
     coarse_max: float
     untouched_max: float
+
+
+def guard_files(models_folder: Path) -> tuple[Path, ...]:
+    """Where bounds of the guard are, the later ones going before: ours, site's, device's.
+
+    Args:
+        models_folder: of the configuration; the device's own file lies beside it.
+    """
+    return (
+        data_folder("calibration") / "guard.toml",
+        SITE_GUARD,
+        models_folder.parent / "calibration" / "guard.toml",
+    )
 
 
 def load(*paths: Path) -> Calibration:

@@ -40,6 +40,11 @@ class Entry(NamedTuple):
 COMMANDS: dict[str, Entry] = {
     "demo": Entry("edged.commands.demo", "demo", "See the whole way of a picture on this machine."),
     "config": Entry("edged.commands.config", "app", "Write, check and show the configuration."),
+    "doctor": Entry(
+        "edged.commands.doctor",
+        "doctor",
+        "Find what is wrong with this machine, and say how to mend it.",
+    ),
     "models": Entry("edged.commands.models", "app", "List, download, import and verify models."),
     "run": Entry("edged.commands.run", "run", "Run engine and uplink under one supervisor."),
     "engine": Entry("edged.commands.run", "engine", "Run the engine alone (as its unit does)."),

@@ -6,10 +6,7 @@ For each mode a short-lived process is shut in as the engine would be and looks 
 from __future__ import annotations
 
 import dataclasses
-import glob
 import json
-import subprocess
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -17,19 +14,9 @@ import typer
 from edged.errors import OperatorError
 from edged.privacy import hardening
 from edged.privacy.isolation import Mode
-from edged.privacy.launch import launched
+from edged.privacy.trial import gpu_nodes, try_mode
 
 MODES: tuple[Mode, ...] = ("namespace", "seccomp")
-TRIAL_S = 60
-
-_GPU_NODES = ("/dev/nvidia*", "/dev/nvmap", "/dev/nvhost-*", "/dev/nvgpu/*/*", "/dev/dri/render*")
-_LOOK = """
-import json, os, sys
-from edged.privacy import isolation
-found = isolation.check()
-usable = [node for node in sys.argv[1:] if os.access(node, os.R_OK | os.W_OK)]
-print(json.dumps({"mode": found.mode, "proof": found.proof, "gpu_nodes": usable}))
-"""
 
 
 def isolation(
@@ -39,14 +26,13 @@ def isolation(
 
     Exit code 71 when it cannot be.
     """
-    nodes = sorted(node for pattern in _GPU_NODES for node in glob.glob(pattern))  # noqa: PTH207
-    trials = {mode: _try(mode, nodes) for mode in MODES}
+    trials = {mode: dataclasses.asdict(try_mode(mode)) for mode in MODES}
     given = [mode for mode in MODES if trials[mode]["given"]]
     state = dataclasses.asdict(hardening.harden())
     report = {
         "best": given[0] if given else "off",
         "modes": trials,
-        "gpu_nodes": nodes,
+        "gpu_nodes": gpu_nodes(),
         "process": state,
     }
     if as_json:
@@ -57,27 +43,6 @@ def isolation(
         raise typer.Exit(OperatorError.exit_code)
 
 
-def _try(mode: Mode, nodes: list[str]) -> dict[str, Any]:
-    """What a process sees that was shut in by this mode, or why it could not be."""
-    try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter
-            launched(mode, [sys.executable, "-c", _LOOK, *nodes]),
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=TRIAL_S,
-        )
-    except subprocess.TimeoutExpired:
-        return {"given": False, "reason": f"no answer within {TRIAL_S} s"}
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        return {"given": False, "reason": lines[-1].removeprefix("edged: ")}
-    seen = json.loads(done.stdout)
-    if seen["mode"] != mode:
-        return {"given": False, "reason": f"it became {seen['mode']}", **seen}
-    return {"given": True, **seen}
-
-
 def _show(report: dict[str, Any]) -> None:
     for mode, trial in report["modes"].items():
         if not trial["given"]:
@@ -86,9 +51,9 @@ def _show(report: dict[str, Any]) -> None:
         typer.echo(f"{mode}: yes")
         for name, value in trial["proof"].items():
             typer.echo(f"    {name.replace('_', ' '):<18} {value}")
-        lost = sorted(set(report["gpu_nodes"]) - set(trial["gpu_nodes"]))
         if report["gpu_nodes"]:
-            typer.echo(f"    {'gpu nodes':<18} {f'lost: {lost}' if lost else 'all usable'}")
+            lost = ", ".join(trial["lost"])
+            typer.echo(f"    {'gpu nodes':<18} {f'lost: {lost}' if lost else 'as outside'}")
     process = report["process"]
     typer.echo(
         f"memory: core dumps {'possible' if process['core_dumps'] else 'off'}, "

@@ -29,7 +29,6 @@ from edged.pipeline import Pipeline
 from edged.pipeline_parts import Stages
 from edged.privacy.guard import Guard
 from edged.recipe import Recipe, list_recipes
-from edged.resources import data_folder
 from edged.runtime.emap import read_emap
 from edged.runtime.onnx import OnnxSession, choose
 from edged.runtime.session import Meter, RuntimeChoice, Session
@@ -49,9 +48,6 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[str], None]
 """Told what is being done, for whoever waits at the terminal."""
-
-SITE_CALIBRATION = Path("/etc/edged/calibration/guard.toml")
-"""The operator's own bounds, over those that ship."""
 
 
 @dataclass(repr=False)
@@ -195,9 +191,7 @@ def _haar(thresh: float, sizes_px: tuple[int, ...]) -> HaarFamily:
 
 def _bounds(config: Config) -> calibration.Bounds | None:
     """Shipped bounds, overridden by the operator's."""
-    shipped = data_folder("calibration") / "guard.toml"
-    own = config.models.folder.parent / "calibration" / "guard.toml"
-    table = calibration.load(shipped, SITE_CALIBRATION, own)
+    table = calibration.load(*calibration.guard_files(config.models.folder))
     return table.bounds(config.models.guard_recogniser, config.models.swapper)
 
 

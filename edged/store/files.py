@@ -146,6 +146,15 @@ class ModelStore:
         A right file whose hash was not recorded yet is recorded; an unpinned one that
         nobody has trusted stays "unverified".
         """
+        status = self.look(model_id)
+        if status.state == "ready" and status.path is not None:
+            # The engine may only read here; it is hashed again then.
+            with contextlib.suppress(OSError):
+                record(status.path, status.sha256)
+        return status
+
+    def look(self, model_id: str) -> ModelStatus:
+        """The same without recording anything: for looking at a folder of somebody else's."""
         recipe = self.recipe(model_id)
         path = self.folder / recipe.file
         if not recipe.file or not path.is_file():
@@ -161,8 +170,6 @@ class ModelStore:
                 f"you trust, then run `edged models import {path} --as {model_id}`"
             )
             return ModelStatus(model_id, "unverified", path, size, found, detail)
-        with contextlib.suppress(OSError):  # the engine may only read here; hashed again then
-            record(path, found)
         return ModelStatus(model_id, "ready", path, size, found)
 
     def import_file(self, model_id: str, file: Path, trust: Trust) -> ModelStatus:

@@ -76,7 +76,7 @@ class Dial:
                 properties=self._properties,
             )
         except Exception as error:  # noqa: BLE001 - whatever it is must reach the owner
-            self.refused = _explain(error, settings)
+            self.refused = explain(error, settings)
         with self._lock:
             self._done = True
             if self._abandoned:
@@ -92,7 +92,13 @@ def _close(client: paho.Client) -> None:
         sock.close()
 
 
-def _explain(error: Exception, settings: UplinkSettings) -> Refused:
+def explain(error: Exception, settings: UplinkSettings) -> Refused:
+    """Why no connection came about, in words for the log.
+
+    Args:
+        error: that look-up, TCP or TLS raised.
+        settings: host and port, for the words.
+    """
     where = f"{settings.host}:{settings.port}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return Refused(

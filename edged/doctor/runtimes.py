@@ -1,0 +1,71 @@
+"""Makes findings of the reasons that the runtimes themselves give.
+
+The daemon looks for the same reasons before it makes a session; here each is shown with
+its cure as a command.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+from edged.doctor.finding import Finding
+from edged.doctor.hardware import gravity, has_gpu
+from edged.doctor.host import GpuRuntime, Host
+from edged.doctor.pip import short
+from edged.doctor.setup import Setup
+
+ELSEWHERE = {
+    "no-driver": "driver",
+    "no-gpu": "driver",
+    "onnxruntime-absent": "onnxruntime",
+    "double-onnxruntime": "onnxruntime",
+}
+"""Reasons that another check shows, with more to say."""
+_RUN = "run: "
+
+
+def reasons(host: Host, setup: Setup, runtime: GpuRuntime, well: str) -> Iterator[Finding]:
+    """Why a runtime cannot work here.
+
+    Args:
+        host: asked.
+        setup: says how bad that is.
+        runtime: which.
+        well: sentence for when it can.
+    """
+    if not has_gpu(host) and setup.wish != runtime:
+        return
+    found = host.reasons(runtime)
+    level = gravity(host, setup, runtime)
+    own = [one for one in found if one.slug not in ELSEWHERE]
+    for one in own:
+        commands = command(host, one.cure)
+        yield Finding(
+            f"{runtime}.{one.slug}",
+            level,
+            f"{one.problem[:1].upper()}{one.problem[1:]}",
+            advice="" if commands else f"{one.cure[:1].upper()}{one.cure[1:]}.",
+            cure=commands,
+            data={"slug": one.slug},
+        )
+    if found and not own:
+        checks = sorted({ELSEWHERE[one.slug] for one in found})
+        yield Finding(
+            f"{runtime}.waits",
+            "note",
+            f"{runtime} cannot be tried before {' and '.join(checks)} is mended",
+            data={"slug": found[0].slug},
+        )
+    if not found:
+        yield Finding(f"{runtime}.works", "ok", well, data={"slug": ""})
+
+
+def command(host: Host, cure: str) -> tuple[str, ...]:
+    """Commands in a cure of the form "run: A && B", with pip as this interpreter's."""
+    if not cure.startswith(_RUN):
+        return ()
+    pip = f"{shlex.quote(short(host.python))} -m pip"
+    words = cure.removeprefix(_RUN).split(" && ")
+    return tuple(re.sub(r"\Apip ", f"{pip} ", one) for one in words)
