@@ -1,0 +1,237 @@
+"""Which nodes ranges alone forbid to be FP16, each with the reason.
+
+What a search on a few crops cannot see, a margin can: a value that comes near 65504 on one
+crop passes it on another.  So every rule leaves room.  Knows graphs and ranges; measures
+nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from onnx import TensorProto, numpy_helper
+
+from edged.runtime.graph.tools import initializers
+from edged.runtime.precision.halves import FP16_MAX, FP16_TINY, Typing
+from edged.runtime.precision.nodes import MAC_OPS, MOVES, keys, readers, writers
+from edged.runtime.precision.ranges import Ranges
+from edged.runtime.precision.style import PREFIX
+
+SAFE = FP16_MAX / 4
+"""Largest value that is trusted to FP16: crops that nobody measured may go 4 times beyond."""
+
+SMALL = 2.0**-12
+"""A tensor whose largest value is below keeps too few bits above 2**-24."""
+
+_CANCELS = 64
+"""A difference this much smaller than what it is of has lost 6 of 11 bits."""
+
+_HEAVY_SHARE = 1e-3
+"""A node with fewer multiply-adds than this costs nothing worth saving."""
+
+_SUMS = frozenset({"GlobalAveragePool", "ReduceL1", "ReduceMean", "ReduceSum", "ReduceSumSquare"})
+_AVERAGES = frozenset({"GlobalAveragePool", "ReduceMean"})
+_NORMS = frozenset({"GroupNormalization", "InstanceNormalization", "LayerNormalization"})
+_ROOTS = frozenset({"Div", "Pow", "Reciprocal", "Sqrt"}) | MOVES
+
+
+@dataclass
+class Subject:
+    """A lifted graph with everything that the rules ask for.
+
+    Attributes:
+        model: lifted, and rescaled where a plan rescales.
+        macs: multiply-adds by node key.
+        shapes: of all tensors, for the feeds that were measured.
+        ranges: measured on that model.
+    """
+
+    model: onnx.ModelProto
+    macs: Mapping[str, int]
+    shapes: Mapping[str, tuple[int, ...]]
+    ranges: Ranges
+    labels: list[str] = field(init=False)
+    made: dict[str, int] = field(init=False)
+    read: dict[str, list[int]] = field(init=False)
+    constants: dict[str, onnx.TensorProto] = field(init=False)
+    typing: Typing = field(init=False)
+    """Of plain FP16: what FP16 itself keeps in FP32."""
+
+    def __post_init__(self) -> None:
+        self.labels = keys(self.model.graph.node)
+        self.made = writers(self.model.graph.node)
+        self.read = readers(self.model.graph.node)
+        self.constants = initializers(self.model)
+        self.typing = Typing.of(self.model, ())
+
+    def peak(self, name: str) -> float:
+        """Largest |x| of a tensor; 0 where it is no measured float."""
+        return self.ranges.peaks.get(name, 0.0)
+
+    def beyond(self, name: str) -> bool:
+        """Whether a tensor is too large to be trusted to FP16."""
+        return self.peak(name) > SAFE
+
+    def heavy(self, i: int) -> bool:
+        """Whether a node's multiply-adds are worth saving."""
+        return self.macs.get(self.labels[i], 0) > _HEAVY_SHARE * sum(self.macs.values())
+
+    def node(self, i: int) -> onnx.NodeProto:
+        """The node at a position."""
+        node: onnx.NodeProto = self.model.graph.node[i]
+        return node
+
+
+Rule = Callable[[Subject, int, onnx.NodeProto], Iterable[tuple[int, str]]]
+
+
+def at_risk(subject: Subject) -> dict[str, str]:
+    """Keys of the nodes that stay in FP32 -> why; in the graph's order."""
+    found: dict[int, str] = {}
+    for i, node in enumerate(subject.model.graph.node):
+        for rule in _RULES:
+            for j, reason in rule(subject, i, node):
+                if subject.typing.half[j] or subject.labels[j] not in subject.typing.forced:
+                    found.setdefault(j, reason)
+    _bridge(subject, found)
+    return {subject.labels[i]: found[i] for i in sorted(found)}
+
+
+def _too_large(subject: Subject, i: int, node: onnx.NodeProto) -> Iterable[tuple[int, str]]:
+    """Makes or reads a value that FP16 may not hold."""
+    if any(subject.beyond(name) for name in node.output):
+        yield i, "its output comes near FP16's largest number"
+    elif any(subject.beyond(name) for name in node.input):
+        yield i, "it reads a value near FP16's largest number"
+
+
+def _too_small(subject: Subject, i: int, node: onnx.NodeProto) -> Iterable[tuple[int, str]]:
+    """Makes a value that loses its bits below 2**-14."""
+    largest = max((subject.peak(name) for name in node.output), default=0.0)
+    if 0.0 < largest < SMALL and not subject.heavy(i):
+        yield i, "its output is too small for FP16"
+
+
+def _long_sum(subject: Subject, i: int, node: onnx.NodeProto) -> Iterable[tuple[int, str]]:
+    """A sum that a kernel may keep in FP16; a mean is one before it is divided."""
+    if node.op_type not in _SUMS:
+        return
+    before, after = (subject.shapes.get(name) for name in (node.input[0], node.output[0]))
+    if before is None or after is None:
+        return
+    terms = math.prod(before) / max(1, math.prod(after))
+    total = subject.peak(node.output[0]) * (terms if node.op_type in _AVERAGES else 1)
+    if total > SAFE:
+        yield i, "its sum comes near FP16's largest number"
+
+
+def _norm(subject: Subject, i: int, node: onnx.NodeProto) -> Iterable[tuple[int, str]]:
+    """A norm squares inside."""
+    if node.op_type in _NORMS and subject.peak(node.input[0]) ** 2 > SAFE:
+        yield i, "the squares inside come near FP16's largest number"
+
+
+def _cancels(subject: Subject, i: int, node: onnx.NodeProto) -> Iterable[tuple[int, str]]:
+    """A small difference of large values, and what makes these."""
+    if node.op_type != "Sub":
+        return
+    for name in node.input:
+        if subject.peak(name) > _CANCELS * subject.peak(node.output[0]) > 0:
+            yield i, "it is a small difference of large values"
+            source = subject.made.get(name)
+            while source is not None and subject.node(source).op_type in MOVES:
+                yield source, "a small difference is taken of its output"
+                source = subject.made.get(subject.node(source).input[0])
+            if source is not None:
+                yield source, "a small difference is taken of its output"
+
+
+def _epsilon(subject: Subject, i: int, node: onnx.NodeProto) -> Iterable[tuple[int, str]]:
+    """An epsilon that FP16 loses, and the root and quotient that it guards."""
+    if node.op_type != "Add":
+        return
+    least = min((_least(subject, name) for name in node.input), default=math.inf)
+    if least >= FP16_TINY:
+        return
+    yield i, "its epsilon is lost in FP16"
+    quotient = 1 / math.sqrt(least) if least > 0 else math.inf
+    for j in _onward(subject, i, _ROOTS):
+        yield j, "an epsilon guards it"
+        last = subject.node(j).op_type in {"Reciprocal", "Pow", "Div"}
+        if last and quotient > SAFE:
+            for name in subject.node(j).output:
+                for k in subject.read.get(name, []):
+                    if subject.node(k).op_type == "Mul":
+                        yield k, "it reads a quotient that an epsilon alone may bound"
+
+
+def _least(subject: Subject, name: str) -> float:
+    """A constant's largest entry, or 0 for an epsilon that a rewritten style computes."""
+    constant = subject.constants.get(name)
+    if constant is not None and constant.data_type == TensorProto.FLOAT:
+        return float(np.max(np.abs(numpy_helper.to_array(constant)), initial=0.0)) or math.inf
+    source = subject.made.get(name)
+    computed = source is not None and subject.labels[source].startswith(PREFIX)
+    return 0.0 if computed else math.inf
+
+
+def _weak_weights(subject: Subject, i: int, node: onnx.NodeProto) -> Iterable[tuple[int, str]]:
+    """A weight whose entries are mostly below FP16's full precision."""
+    if node.op_type not in MAC_OPS or subject.heavy(i):
+        return
+    constant = subject.constants.get(node.input[1])
+    if constant is not None and constant.data_type == TensorProto.FLOAT:
+        value = numpy_helper.to_array(constant).astype(np.float64)
+        if 0 < float(np.sqrt(np.mean(value**2))) < 4 * FP16_TINY:
+            yield i, "its weights are too small for FP16"
+
+
+def _style(subject: Subject, i: int, _: onnx.NodeProto) -> Iterable[tuple[int, str]]:
+    """The few numbers a sample that a rewritten style is divided with."""
+    if subject.labels[i].startswith(PREFIX):
+        yield i, "it divides a style by its largest entry"
+
+
+_RULES: tuple[Rule, ...] = (
+    _too_large, _too_small, _long_sum, _norm, _cancels, _epsilon, _weak_weights, _style,
+)  # fmt: skip
+
+
+def _onward(subject: Subject, start: int, kinds: frozenset[str]) -> Iterable[int]:
+    """Nodes that follow without another kind between."""
+    waiting, seen = [start], {start}
+    while waiting:
+        for name in subject.node(waiting.pop()).output:
+            for j in subject.read.get(name, []):
+                if j not in seen and subject.node(j).op_type in kinds:
+                    seen.add(j)
+                    waiting.append(j)
+                    yield j
+
+
+def _bridge(subject: Subject, found: dict[int, str]) -> None:
+    """A node without multiply-adds between two FP32 nodes joins them: one island, fewer casts."""
+    nodes = subject.model.graph.node
+
+    def light(i: int) -> bool:
+        return nodes[i].op_type not in MAC_OPS and subject.typing.half[i]
+
+    changed = True
+    while changed:
+        changed = False
+        for i, node in enumerate(nodes):
+            if i in found or not light(i):
+                continue
+            before = any(
+                subject.made.get(name) in found
+                for name in node.input
+                if name not in subject.constants
+            )
+            after = [j for name in node.output for j in subject.read.get(name, [])]
+            if before and after and all(j in found for j in after):
+                found[i] = "it lies between nodes that stay in FP32"
+                changed = True

@@ -1,0 +1,182 @@
+"""Finds the precision plan of a model: rescale, keep what ranges forbid, then search.
+
+1. Ranges in FP32; rewrites that keep heavy convolutions in FP16, each proven in FP32.
+2. What the ranges (with a margin) forbid stays in FP32, most of it norms and sums.
+3. If per-op rounding still errs too much, more stays in FP32: first nodes without
+   multiply-adds, then convolutions, where the error grows most first; by halving, so that
+   few nodes are added for few trials.
+4. The figures are measured on feeds that the search did not see.
+
+Knows graphs, feeds and bounds; knows no files and no recipes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from edged.runtime.graph.tools import structure_digest
+from edged.runtime.precision.cpu import Feeds
+from edged.runtime.precision.hunt import Budget, Hunt
+from edged.runtime.precision.lift import lifted
+from edged.runtime.precision.metrics import Bound, Embed, Error
+from edged.runtime.precision.plan import Figures, PrecisionPlan, Rescale
+from edged.runtime.precision.ranges import Ranges
+from edged.runtime.precision.rewrites import Survey, choose
+from edged.runtime.precision.trial import Bench, fp16_share
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a search found.
+
+    Attributes:
+        structure_digest: of the prepared graph.
+        fp32_nodes: keys of the nodes that stay in FP32, in the graph's order.
+        rescale: rewrites.
+        reasons: why, for the nodes that ranges alone forbid.
+        plain: error of FP16 everywhere, on the test feeds.
+        planned: error of the plan, on the test feeds.
+        fp16_macs_share: of the plan.
+        met: whether the plan is within the bound and the share.
+        trials: how many were run.
+    """
+
+    structure_digest: str
+    fp32_nodes: tuple[str, ...]
+    rescale: tuple[Rescale, ...]
+    reasons: Mapping[str, str]
+    plain: Error
+    planned: Error
+    fp16_macs_share: float
+    met: bool
+    trials: int
+
+    def plan(self, recipe: str, model_sha256: str, measured_on: str) -> PrecisionPlan:
+        """The plan's file.
+
+        Args:
+            recipe: id of the model's recipe.
+            model_sha256: of the model file.
+            measured_on: which crops, in words.
+        """
+        return PrecisionPlan(
+            recipe=recipe,
+            model_sha256=model_sha256,
+            structure_digest=self.structure_digest,
+            fp32_nodes=self.fp32_nodes,
+            rescale=self.rescale,
+            figures=Figures(
+                fp16_macs_share=round(self.fp16_macs_share, 4),
+                plain_finite=self.plain.finite,
+                measured_on=measured_on,
+                date=dt.datetime.now(dt.timezone.utc).date().isoformat(),
+                psnr_db=_digits(self.planned.psnr_db, 2),
+                cosine=_digits(self.planned.cosine, 7),
+                score_error=_digits(self.planned.score, 5),
+                box_error_px=_digits(self.planned.box_px, 3),
+                plain_psnr_db=_digits(self.plain.psnr_db, 2) if self.plain.finite else None,
+                versions=versions(),
+            ),
+        )
+
+
+Progress = Callable[[str, int], None]
+"""Takes what is done now, and how many runs are done."""
+
+
+def find_plan(
+    model: onnx.ModelProto,
+    search_feeds: Sequence[Feeds],
+    test_feeds: Sequence[Feeds],
+    *,
+    bound: Bound,
+    budget: Budget | None = None,
+    embed: Embed | None = None,
+    live: Ranges | None = None,
+    progress: Progress = lambda _text, _done: None,
+) -> Report:
+    """Search a plan.
+
+    Args:
+        model: prepared FP32 graph; not changed.
+        search_feeds: what the search measures on; one run each, of one shape.
+        test_feeds: others, for the figures.
+        bound: how far the answers may be from FP32's.
+        budget: how much may be tried.
+        embed: recogniser for pictures; without one they have no cosine.
+        live: ranges of this graph from the site's own crops.
+        progress: told what happens.
+
+    Raises:
+        EngineError, ModelError: the graph cannot be run or measured here.
+    """
+    budget = budget or Budget()
+    source = lifted(model)
+    done = _Count(progress)
+    done("measuring ranges")
+    bench = Bench.of(source, search_feeds, embed, budget.threads)
+    survey = Survey.start(source, search_feeds, live, budget.threads, done)
+    first = survey.of(source)
+    done("rescaling")
+    rewrites, subject = choose(first, survey, bench)
+    done("searching")
+    hunt = Hunt(subject, bench, bound, budget, done)
+    fp32 = hunt.run()
+    done("testing")
+    test = Bench.of(source, test_feeds, embed, budget.threads)
+    planned = test.error(subject.model, fp32)
+    plain = test.error(source, ())
+    share = fp16_share(subject.model, subject.macs, fp32)
+    order = [key for key in subject.labels if key in fp32]
+    return Report(
+        structure_digest(model),
+        tuple(order),
+        rewrites,
+        hunt.reasons,
+        plain,
+        planned,
+        share,
+        bound.met_by(planned) and share >= budget.fp16_macs_share_min,
+        bench.runs,
+    )
+
+
+@dataclass
+class _Count:
+    """Counts runs for the progress."""
+
+    progress: Progress
+    text: str = ""
+    runs: int = 0
+
+    def __call__(self, text: str = "") -> None:
+        """Begin something, or count one run of it."""
+        if text:
+            self.text = text
+        else:
+            self.runs += 1
+        self.progress(self.text, self.runs)
+
+
+def _digits(value: float | None, count: int) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(value, count)
+
+
+def versions() -> dict[str, str]:
+    """Of what measures."""
+    import onnxruntime  # noqa: PLC0415 - a GPU box may have none for the CPU
+
+    from edged import __version__  # noqa: PLC0415 - the package itself
+
+    return {
+        "edged": __version__,
+        "numpy": np.__version__,
+        "onnx": onnx.__version__,
+        "onnxruntime": onnxruntime.__version__,
+    }
