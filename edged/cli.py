@@ -46,6 +46,7 @@ COMMANDS: dict[str, Entry] = {
         "Find what is wrong with this machine, and say how to mend it.",
     ),
     "models": Entry("edged.commands.models", "app", "List, download, import and verify models."),
+    "engines": Entry("edged.commands.engines", "app", "Build, list and check what models run as."),
     "run": Entry("edged.commands.run", "run", "Run engine and uplink under one supervisor."),
     "engine": Entry("edged.commands.run", "engine", "Run the engine alone (as its unit does)."),
     "uplink": Entry("edged.commands.run", "uplink", "Run the uplink alone (as its unit does)."),

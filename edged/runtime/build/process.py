@@ -36,6 +36,9 @@ from edged.runtime.build.jobs import Job
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
+_REPEAT_S = 5.0
+"""A builder may be silent for minutes; whoever shows progress hears of it all the same."""
+
 _MAX_LINE_BYTES = 1 << 20
 _STDERR_BYTES = 16_384
 _LAST_WORDS_CHARS = 200
@@ -126,6 +129,8 @@ class _Watch:
         self._process = psutil.Process(child.pid)
         self._memory_mb = limits.memory_mb or int(0.8 * room.free_memory_mb())
         self._peak_mb = 0
+        self._last: tuple[str, float] = ("", 0.0)
+        self._told_s = start
         self._answer: bytes | None = None
         self._error: tuple[str, str] | None = None
         self._rest = b""
@@ -175,6 +180,8 @@ class _Watch:
                 if time.monotonic() >= due:
                     due = time.monotonic() + TICK_S
                     self._hold_to_bounds()
+                    if self._last[0] and time.monotonic() - self._told_s > _REPEAT_S:
+                        self._tell(*self._last)
                     if not self._alive():
                         # A grandchild may keep the pipes open; what is in them is read.
                         self._drain(selector)
@@ -226,7 +233,7 @@ class _Watch:
             kind = msgspec.json.decode(first, type=str)
             if kind == "progress":
                 phase, share = rest
-                self._progress(
+                self._tell(
                     msgspec.json.decode(phase, type=str), msgspec.json.decode(share, type=float)
                 )
             elif kind == "result":
@@ -236,6 +243,10 @@ class _Watch:
                 self._error = (name, text)
         except (msgspec.MsgspecError, ValueError, IndexError):
             log.warning("the build worker wrote a line that is none of its words")
+
+    def _tell(self, phase: str, share: float) -> None:
+        self._last, self._told_s = (phase, share), time.monotonic()
+        self._progress(phase, share)
 
     def _take_words(self, block: bytes) -> None:
         self._words += block

@@ -1,0 +1,214 @@
+"""The process in which builders and new engines run: `python -m edged.runtime.build.worker`.
+
+Whatever they do to it (a crash, an endless loop, all of the memory) stays here.  It reads
+one job, answers on what was its stdout, and ends with its parent.  Knows the jobs; the
+other end is :mod:`edged.runtime.build.process`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import onnx
+import psutil
+
+from edged.errors import EdgedError, EngineError, ModelError
+from edged.runtime.build import accept, jobs
+from edged.runtime.build.jobs import Accept, Bench, Build, Describe, Job, Trial
+from edged.runtime.build.profile import profile_of
+from edged.runtime.build.room import disk_error
+from edged.runtime.build.subject import Model, Subject, read_model
+from edged.runtime.graph.prepare import prepare_owned
+from edged.runtime.graph.tools import structure_digest
+from edged.runtime.precision.convert import to_mixed
+from edged.runtime.precision.plan import PrecisionPlan, read_plan
+from edged.runtime.session import Meter
+
+_PR_SET_PDEATHSIG = 1
+_NICE = 10
+_OOM_FIRST = "1000"
+_TELL_EVERY_S = 0.1
+
+Tell = Callable[[str, float], None]
+
+
+def main() -> None:
+    """Do one job and end: 0 after a result, 1 after an error that was told."""
+    report = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # a library that prints must not write into the answer
+    job: Job = jobs.decode(sys.stdin.buffer.read(), Job)  # type: ignore[arg-type]
+    _settle(job.parent)
+    try:
+        report.write(jobs.encode(["result", _do(job, _teller(report.write))]) + b"\n")
+    except EdgedError as error:
+        _tell_error(report.write, error)
+    except MemoryError:
+        _tell_error(report.write, EngineError("out of memory; raise engines.memory_mb"))
+    except OSError as error:
+        folder = job.out.parent if isinstance(job, Build) else job.model.path.parent
+        _tell_error(report.write, disk_error(error, folder))
+    except Exception as error:  # noqa: BLE001 - a library's; its text stays on stderr
+        traceback.print_exc()
+        _tell_error(report.write, EngineError(f"the worker failed ({type(error).__name__})"))
+    else:
+        return
+    sys.exit(1)
+
+
+def _settle(parent: int) -> None:
+    """Die with the parent, come last for the processor, go first when memory ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:  # it ended before the line above took effect
+        sys.exit("the process that asked has ended")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError):
+        os.nice(_NICE)
+    with contextlib.suppress(psutil.Error, OSError, AttributeError):
+        psutil.Process().ionice(psutil.IOPRIO_CLASS_BE, 7)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_OOM_FIRST)
+
+
+def _teller(write: Callable[[bytes], Any]) -> Tell:
+    """Progress lines, not more of one phase than anybody can read."""
+    last: tuple[str, float] = ("", 0.0)
+
+    def tell(phase: str, share: float) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if phase == last[0] and share < 1.0 and now - last[1] < _TELL_EVERY_S:
+            return
+        last = (phase, now)
+        write(jobs.encode(["progress", phase[:60], min(1.0, max(0.0, float(share)))]) + b"\n")
+
+    return tell
+
+
+def _tell_error(write: Callable[[bytes], Any], error: EdgedError) -> None:
+    write(jobs.encode(["error", type(error).__name__, str(error)]) + b"\n")
+
+
+def _do(job: Job, tell: Tell) -> object:
+    if isinstance(job, Describe):
+        return _graphs(job.model, tell)[0]
+    if isinstance(job, Build):
+        _build(job, tell)
+        return None
+    if isinstance(job, Accept):
+        return _accept(job, tell)
+    return _bench(job, tell)
+
+
+def _prepared(model: Model, tell: Tell) -> onnx.ModelProto:
+    """The prepared FP32 graph of a model file.
+
+    Raises:
+        ModelError: the file is no ONNX, or not of its family.
+    """
+    tell("read the model", 0.0)
+    raw = read_model(model)
+    try:
+        proto = onnx.load_from_string(raw)
+    except Exception as error:
+        raise ModelError(
+            f"model {model.id}: {model.path.name} is no ONNX file; run `edged models verify`"
+        ) from error
+    del raw
+    tell("prepare the graph", 0.0)
+    recipe = model.recipe
+    done = prepare_owned(proto, model_id=model.id, family=recipe.family, contract=recipe.contract)
+    return done.model
+
+
+def _graphs(model: Model, tell: Tell) -> tuple[Subject, onnx.ModelProto]:
+    """What is to be built, and the graph for the builder."""
+    prepared = _prepared(model, tell)
+    graph = structure_digest(prepared)
+    plan, note = _plan(model, graph)
+    profile = profile_of(prepared, model.recipe.batch)
+    if plan is None:
+        alone = Subject(
+            graph=graph, plan="", source=graph, precision="fp32", note=note, profile=profile
+        )
+        return alone, prepared
+    tell("convert to half precision", 0.0)
+    source = to_mixed(prepared, plan)
+    mixed = Subject(
+        graph=graph,
+        plan=plan.digest,
+        source=structure_digest(source),
+        precision="fp16",
+        note=note,
+        profile=profile,
+    )
+    return mixed, source
+
+
+def _plan(model: Model, graph: str) -> tuple[PrecisionPlan | None, str]:
+    """The plan that applies, and why it or none does."""
+    path = model.plan_file
+    if path is None:
+        return None, model.without_half
+    plan = read_plan(path, model.id)
+    try:
+        plan.require(model_sha256=model.sha256, structure_digest=graph)
+    except EngineError as error:
+        return None, str(error)
+    made = f"by the plan of {plan.figures.date}" if plan.figures else "by its plan"
+    share = f", {plan.figures.fp16_macs_share:.0%} of the multiply-adds" if plan.figures else ""
+    return plan, f"{made}{share}; {len(plan.fp32_nodes)} nodes stay FP32"
+
+
+def _build(job: Build, tell: Tell) -> None:
+    backend = jobs.make_backend(job.backend)
+    subject, source = _graphs(job.model, tell)
+    if subject != job.subject:
+        raise EngineError(
+            f"model {job.model.id}: its plan or edged itself was changed meanwhile; build again"
+        )
+    tell("write the graph", 0.0)
+    onnx.save_model(source, str(job.source))
+    del source
+    tell("build", 0.0)
+    backend.build(job.source, subject.profile, job.out, job.settings, tell)
+    if not job.out.is_file():
+        raise EngineError(f"the builder of {backend.name} made no {job.out.name}")
+
+
+def _accept(job: Accept, tell: Tell) -> Trial:
+    backend = jobs.make_backend(job.backend)
+    prepared = _prepared(job.model, tell)
+    if structure_digest(prepared) != job.subject.graph:
+        raise EngineError(f"model {job.model.id}: its graph was changed meanwhile; build again")
+    truth = accept.reference(prepared, job.model.id, tell)
+    del prepared
+    return accept.trial(
+        backend,
+        job.folder,
+        truth,
+        model_id=job.model.id,
+        profile=job.subject.profile,
+        precision=job.model.recipe.precision,
+        tell=tell,
+    )
+
+
+def _bench(job: Bench, tell: Tell) -> list[jobs.Timing]:
+    backend = jobs.make_backend(job.backend)
+    tell("load", 0.0)
+    with backend.open(job.folder, model_id=job.model.id, meter=Meter()) as session:
+        return accept.bench(session, job.subject.profile, job.batches, job.runs, tell)
+
+
+if __name__ == "__main__":
+    main()
