@@ -124,7 +124,7 @@ class Rig:
             scenes={"hide": Scene(mode="disguise", **scene)},
             limits=FrameLimits(),
             deadline_ms=deadline_ms,
-            engines={"swapper": "fake"},
+            engines=lambda: {"swapper": "fake"},
             builtin=True,
             barred=barred,
             on_row=lambda: self.rows.append(1),

@@ -157,12 +157,23 @@ class RuntimeTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         threads: of one model on a CPU; 0 means one for each core.
         resident: whether frames stay on the device from the first look to the last paste:
             "auto" (on a GPU), "on" (on a CPU too, where it only costs time) or "off".
+        gpu: number of the GPU, as `nvidia-smi` counts.
+        gpu_memory_mb: bound of each model's memory on the runtime "cuda"; 0 means none.
+        cuda_graphs: capture CUDA graphs on the runtime "cuda", which saves the host time
+            and costs memory.
+        tf32: let the runtime "cuda" shorten FP32 numbers; faster, less exact.
+        cuda_options: more options of onnxruntime's CUDA provider, by its own names.
     """
 
     require: Runtime = ""
     prefer: Runtime = ""
     threads: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
     resident: Literal["auto", "on", "off"] = "auto"
+    gpu: Annotated[int, msgspec.Meta(ge=0, le=63)] = 0
+    gpu_memory_mb: Annotated[int, msgspec.Meta(ge=0, le=1_048_576)] = 0
+    cuda_graphs: bool = True
+    tf32: bool = False
+    cuda_options: dict[str, str] = {}
 
 
 class IsolationTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -257,8 +268,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         cameras: tables `[cameras.NAME]`.
         scenes: tables `[scenes.NAME]`.
         identities: tables `[identities.NAME]`.
-        frames, models, runtime, engines, isolation, guard, outbox, broker, health,
-            publish: the tables of these names.
+        frames, models, runtime, engines: the tables of these names.
+        isolation, guard, outbox, broker, health, publish: likewise.
     """
 
     device: DeviceTable

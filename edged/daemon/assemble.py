@@ -21,6 +21,7 @@ from edged.builtin.mask import inner_face_mask
 from edged.builtin.pack import PACK_VERSION, write_pack
 from edged.cast import Character, Template, make_character, make_template
 from edged.config import BUILTIN_PHOTO, Config
+from edged.daemon import sessions
 from edged.daemon.pictures import builtin_character, builtin_poster, read_picture
 from edged.errors import ConfigError
 from edged.faces import Floats, Image, Points
@@ -30,7 +31,8 @@ from edged.pipeline_parts import Stages
 from edged.privacy.guard import Guard
 from edged.recipe import Recipe, list_recipes
 from edged.runtime.emap import read_emap
-from edged.runtime.onnx import OnnxSession, choose
+from edged.runtime.machine import Machine
+from edged.runtime.serve import Event, Serving
 from edged.runtime.session import Meter, RuntimeChoice, Session
 from edged.stages.align import crops, matrices
 from edged.stages.embed import SIZE_PX, Embedder
@@ -56,50 +58,59 @@ class Kit:
 
     Attributes:
         recipes: of the models in use, by id.
-        choice: the runtime and why.
+        serving: which runtime serves each model, and what changes that.
         calibrated: whether the guard has bounds for these models.
     """
 
     pipeline: Pipeline
     stages: Stages
     recipes: dict[str, Recipe]
-    choice: RuntimeChoice
+    serving: Serving
     calibrated: bool
 
+    @property
+    def choice(self) -> RuntimeChoice:
+        """The runtime and why, as it is now."""
+        return self.serving.choice
 
-def assemble(config: Config, stack: ExitStack, progress: Progress = lambda _: None) -> Kit:
-    """Load and warm everything.
+
+def assemble(
+    config: Config,
+    stack: ExitStack,
+    progress: Progress = lambda _: None,
+    *,
+    event: Event = lambda *_: None,
+    machine: Machine | None = None,
+) -> Kit:
+    """Load and warm everything, on the thread that will run it.
 
     Args:
         config: checked.
-        stack: closes the sessions.
+        stack: closes the sessions, on this thread.
         progress: told each step.
+        event: takes events of engines and models.
+        machine: runtimes to choose from; this machine's own, where none is given.
 
     Raises:
         ModelError, EngineError, ConfigError: with what to do.
     """
     recipes = list_recipes(config.models.recipes)
     used = {model_id: recipes[model_id] for model_id in config.models.used}
-    choice = choose(config.runtime.require or None, config.runtime.prefer or None)
-    log.info("runtime: %s (%s)", choice.name, choice.reason)
+    meter = Meter()
+    serving = sessions.serving(config, meter, event, machine)
+    log.info("runtime: %s (%s)", serving.choice.name, serving.choice.reason)
     store = ModelStore(config.models.folder, recipes)
     if any(recipe.builtin and recipe.file for recipe in used.values()):
         progress("making the built-in pack")
         store.ensure_builtin(write_pack, PACK_VERSION)
-    meter = Meter()
-    sessions: dict[str, Session] = {}
+    opened: dict[str, Session] = {}
 
     def session(model_id: str) -> Session:
-        if model_id not in sessions:
+        if model_id not in opened:
             progress(f"loading {model_id}")
-            runner = OnnxSession(
-                store.ready(model_id),
-                model_id=model_id,
-                threads=config.runtime.threads,
-                meter=meter,
-            )
-            sessions[model_id] = stack.enter_context(runner)
-        return sessions[model_id]
+            model = sessions.model_of(config, store, used, model_id)
+            opened[model_id] = serving.open(model, stack)
+        return opened[model_id]
 
     stages = _stages(config, used, session, store, meter)
     progress("warming up")
@@ -120,7 +131,8 @@ def assemble(config: Config, stack: ExitStack, progress: Progress = lambda _: No
     pipeline = Pipeline(
         stages, guard, config.guard, characters=characters, templates=templates
     )
-    return Kit(pipeline, stages, used, choice, bounds is not None)
+    serving.start(stack)
+    return Kit(pipeline, stages, used, serving, bounds is not None)
 
 
 def _stages(

@@ -21,6 +21,9 @@ from edged.config import Config
 from edged.daemon.assemble import Kit
 from edged.privacy.hardening import found as hardening_found
 from edged.privacy.isolation import Isolation
+from edged.runtime.choice import UNPROVEN
+from edged.runtime.libraries import without_folders
+from edged.runtime.session import RuntimeChoice
 from edged.transport.clock import clock_synced, wall_ms
 from edged.transport.wire import VERSION, EventDoc, State, StatusDoc
 
@@ -73,6 +76,8 @@ def info(config: Config, kit: Kit, isolation: Isolation, boot: str, session: str
             "verified": recipe.verified,
             "builtin": recipe.builtin,
             "sha256": _file_hash(config, recipe.file),
+            **({"runtime": _runtime(kit.serving.models[model_id])}
+               if model_id in kit.serving.models else {}),
         }
         for model_id, recipe in kit.recipes.items()
     }
@@ -85,12 +90,7 @@ def info(config: Config, kit: Kit, isolation: Isolation, boot: str, session: str
             "python": platform.python_version(),
             "machine": platform.machine(),
             "packages": {name: v for name in PACKAGES if (v := _version(name))},
-            "runtime": {
-                "name": kit.choice.name,
-                "precision": kit.choice.precision,
-                "reason": kit.choice.reason,
-                "wished": kit.choice.wished,
-            },
+            "runtime": _runtime(kit.choice),
             "models": recipes,
             "builtin": config.builtin,
             "guard": {
@@ -110,6 +110,21 @@ def info(config: Config, kit: Kit, isolation: Isolation, boot: str, session: str
             "config_digest": config.digest,
         }
     )
+
+
+def _runtime(choice: RuntimeChoice) -> dict[str, Any]:
+    """What serves, why, in which precision, and what was seen of its engine."""
+    told = {
+        "name": choice.name,
+        "precision": choice.precision,
+        "reason": without_folders(choice.reason),
+        "wished": choice.wished,
+    }
+    if choice.engine:
+        told["engine"] = dict(choice.engine)
+    if choice.name in UNPROVEN:
+        told["unproven"] = UNPROVEN[choice.name]
+    return told
 
 
 def _file_hash(config: Config, name: str) -> str:

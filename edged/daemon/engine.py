@@ -21,9 +21,11 @@ import msgspec
 from edged.config import UNDERSTOOD, Config, is_loopback, missing_files
 from edged.daemon import documents
 from edged.daemon.assemble import Kit, assemble
-from edged.daemon.flow import Flow
+from edged.daemon.events import Events
+from edged.daemon.flow import WORK, Flow
 from edged.daemon.flow_parts import FlowParts
 from edged.daemon.orders import Orders
+from edged.daemon.owner import Owner
 from edged.errors import ConfigError, FrameError, OperatorError
 from edged.health import Health
 from edged.privacy import hardening, isolation
@@ -43,8 +45,8 @@ log = logging.getLogger(__name__)
 TICK_S = 1.0
 ENFORCE_S = 15.0
 """Between two applications of the outbox's age limits, uplink or no uplink."""
-EVENT_PAUSE_S = 1.0
-"""An event of one name and reason is published at most so often; others are counted."""
+MODELS_S = 10.0
+"""Between two looks at the model files."""
 UPLINK_GRACE_S = 20.0
 """So long may the uplink be absent before that degrades the device."""
 MASTER_KEY_BYTES = 32
@@ -71,11 +73,11 @@ class Engine:
         self._started_s = documents.now_s()
         self._health = Health(self._started_s, wall_ms())
         self._machine = documents.Machine()
-        self._events_s: dict[tuple[str, str], tuple[float, int]] = {}
-        self._early_events: list[bytes] = []
+        self.event = Events()
         self._egress: EgressServer | None = None
         self._info = b"{}"  # control.sock answers a moment before it is known
         self._uplink_seen_s = self._started_s
+        self._said_version = -1
 
     # -- start and stop ---------------------------------------------------------------
 
@@ -114,17 +116,25 @@ class Engine:
         )
         self._stack.callback(outbox.close)
         self._outbox = outbox
-        kit = assemble(config, self._stack, self._progress)
-        self._kit = kit
+        kit = self._load()
         self._progress("opening the sockets")
         self._open_sockets(outbox, kit)
-        self._info = documents.info(config, kit, found, self._boot, outbox.session)
+        self._found = found
         self._note_troubles(kit)
-        if self._egress is not None:
-            self._egress.publish("info", self._info)
-            for document in self._early_events:
-                self._egress.publish("event", document)
+        self._tick_runtime()
+        self.event.begin(lambda document: self._publish("event", document))
         self._tick_status()
+
+    def _load(self) -> Kit:
+        """Assemble on the thread that will run the sessions, and close them there, too."""
+        owner = self._owner = Owner(WORK)
+        self._stack.callback(owner.close)
+        sessions = ExitStack()
+        self._stack.callback(owner.call, sessions.close)
+        self._kit = owner.call(
+            lambda: assemble(self._config, sessions, self._progress, event=self.event)
+        )
+        return self._kit
 
     def _open_sockets(self, outbox: Outbox, kit: Kit) -> None:
         config, frames = self._config, self._config.frames
@@ -174,22 +184,29 @@ class Engine:
                 scenes=config.scenes,
                 limits=frames.limits,
                 deadline_ms=frames.deadline_ms,
-                engines={
-                    "runtime": kit.choice.name,
-                    "precision": kit.choice.precision,
-                    "swapper": config.models.swapper,
-                    "restorer": config.models.restorer,
-                },
+                engines=self._engines,
                 builtin=config.builtin,
                 barred=barred(config),
                 on_row=self._wake_egress,
                 on_event=self.event,
+                between_frames=kit.serving.between_frames,
+                owner=self._owner,
             )
         )
         self._flow.start()
         server.start()
         self._frames = server
         self._stack.callback(self._end_frames)
+
+    def _engines(self) -> dict[str, str]:
+        """What a result says of the engines that made it."""
+        choice, models = self._kit.choice, self._config.models
+        return {
+            "runtime": choice.name,
+            "precision": choice.precision,
+            "swapper": models.swapper,
+            "restorer": models.restorer,
+        }
 
     def _wake_egress(self) -> None:
         if self._egress is not None:
@@ -216,10 +233,14 @@ class Engine:
 
     def run(self, notifier: Notifier) -> None:
         """Tick until :meth:`stop`."""
-        next_health_s = next_enforce_s = documents.now_s()
+        next_health_s = next_enforce_s = next_models_s = documents.now_s()
         while not self._stop.wait(TICK_S):
             now_s = documents.now_s()
             self._check(now_s)
+            if now_s >= next_models_s:
+                next_models_s = now_s + MODELS_S
+                self._kit.serving.look()
+            self._tick_runtime()
             self._tick_status()
             if now_s >= next_health_s:
                 next_health_s = now_s + self._config.health.period_s
@@ -251,12 +272,25 @@ class Engine:
             self._health.trouble("outbox", "outbox-error")
 
     def _note_troubles(self, kit: Kit) -> None:
-        if not kit.choice.wished:
-            self._health.trouble("runtime", "runtime-not-wished")
         if not kit.calibrated:
             self._health.trouble("guard", "guard-not-calibrated")
         if barred(self._config):
             self._health.trouble("publish", "builtin-barred")
+
+    def _tick_runtime(self) -> None:
+        """Say anew what runs the models, when that has changed; on the main thread."""
+        serving = self._kit.serving
+        if serving.version == self._said_version:
+            return
+        self._said_version = serving.version
+        choice = serving.choice
+        not_wished = None if choice.wished else choice.slug or "runtime-not-wished"
+        self._health.trouble("runtime", not_wished)
+        self._health.trouble("models", serving.trouble or None)
+        self._info = documents.info(
+            self._config, self._kit, self._found, self._boot, self._outbox.session
+        )
+        self._publish("info", self._info)
 
     # -- documents --------------------------------------------------------------------
 
@@ -275,7 +309,7 @@ class Engine:
             outbox = dict(msgspec.to_builtins(self._outbox.stats()))
         except FrameError:
             self._health.trouble("outbox", "outbox-error")
-        extra: dict[str, Any] = dict(self._machine.figures())
+        extra: dict[str, Any] = {**self._machine.figures(), **self._kit.serving.figures()}
         if self._egress is not None:
             extra["uplink"] = {
                 name: value
@@ -295,22 +329,6 @@ class Engine:
             "health": self.figures(),
             "info": info,
         }
-
-    def event(self, name: str, reason: str, data: dict[str, Any]) -> None:
-        """Publish an event, each kind at most once a second; from any thread."""
-        now_s = documents.now_s()
-        last_s, held = self._events_s.get((name, reason), (-1e9, 0))
-        if now_s - last_s < EVENT_PAUSE_S:
-            self._events_s[name, reason] = (last_s, held + 1)
-            return
-        self._events_s[name, reason] = (now_s, 0)
-        if held:
-            data = {**data, "also": held}
-        document = documents.event(name, reason, data)
-        if self._egress is None:
-            self._early_events.append(document)
-        else:
-            self._egress.publish("event", document)
 
     def _publish(self, topic: Any, document: bytes) -> None:
         if self._egress is not None:

@@ -16,9 +16,10 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from edged.daemon.flow_parts import FlowParts, Item, Repeats
+from edged.daemon.owner import Owner, Task
 from edged.errors import FrameError
 from edged.pipeline_parts import Job, Outcome
 from edged.privacy.egress import reopen, seal, show
@@ -32,6 +33,7 @@ from edged.verdicts import Reason, Verdict
 
 log = logging.getLogger(__name__)
 
+WORK = "edged-work"
 POLL_S = 0.25
 """How often an idle thread looks whether it is to stop."""
 
@@ -48,21 +50,23 @@ class Flow:
         """Free when no decoded frame waits: a newer frame can still take the place of one in
         the mailbox, but not of one that has left it."""
         self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._threads: list[threading.Thread | Task] = []
+        self._own: Owner | None = None
         self._published_s: dict[str, float] = {}
         self.progress = 0
         """Frames finished; a watchdog is fed when this moves."""
 
     def start(self) -> None:
         """Start the threads."""
-        for name, body in (
-            ("edged-intake", self._intake_loop),
-            ("edged-work", self._work_loop),
-            ("edged-finish", self._finish_loop),
-        ):
+        owner = self._parts.owner or Owner(WORK)
+        if self._parts.owner is None:
+            self._own = owner
+        own = {"edged-intake": self._intake_loop, "edged-finish": self._finish_loop}
+        for name, body in own.items():
             thread = threading.Thread(target=body, name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
+        self._threads.append(owner.begin(WORK, self._work_loop))
 
     def stop(self, timeout_s: float = 10.0) -> None:
         """Answer what waits with `stopping`, finish what is under way, end the threads."""
@@ -72,6 +76,8 @@ class Flow:
         until = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
+        if self._own is not None:
+            self._own.close(max(0.0, until - time.monotonic()))
 
     def alive(self) -> bool:
         """Whether all three threads run."""
@@ -139,10 +145,17 @@ class Flow:
     # -- work -------------------------------------------------------------------------
 
     def _work_loop(self) -> None:
-        while (item := self._next(self._to_work, "edged-intake")) is not None:
+        while (item := self._next(self._to_work, "edged-intake", self._between)) is not None:
             self._room.release()
             self._work(item)
             self._hand_on(self._to_finish, item)
+
+    def _between(self) -> None:
+        """What is done with sessions while no frame is in them."""
+        try:
+            self._parts.between_frames()
+        except Exception as error:  # noqa: BLE001 - the boundary, as above
+            log.error("between frames: %s", type(error).__name__)  # noqa: TRY400
 
     def _work(self, item: Item) -> None:
         """Run the pipeline; without an outcome the finish says `pipeline-error`."""
@@ -166,7 +179,7 @@ class Flow:
     # -- finish -----------------------------------------------------------------------
 
     def _finish_loop(self) -> None:
-        while (item := self._next(self._to_finish, "edged-work")) is not None:
+        while (item := self._next(self._to_finish, WORK)) is not None:
             self._finish(item)
             self.progress += 1
 
@@ -233,7 +246,7 @@ class Flow:
                 **{k: round(v, 2) for k, v in outcome.stages_ms.items()},
                 "total": round(_age_ms(item.submission), 2),
             },
-            engines=dict(parts.engines),
+            engines=dict(parts.engines()),
             builtin=parts.builtin,
             image=picture.note,
             bystanders=outcome.bystanders,
@@ -329,15 +342,19 @@ class Flow:
             else:
                 return
 
-    def _next(self, place: queue.Queue[Item], feeder: str) -> Item | None:
+    def _next(
+        self, place: queue.Queue[Item], feeder: str, meanwhile: Callable[[], None] = lambda: None
+    ) -> Item | None:
         """Get; None when the flow stops, nothing is left and nothing can come any more.
 
         Args:
             place: where the items come from.
             feeder: name of the thread that puts them there; what it still has under way
                 must be answered, so this one outlives it.
+            meanwhile: done before every look.
         """
         while True:
+            meanwhile()
             # Asked before the look, so that what it put last is still found.
             ended = self._stopping.is_set() and not self._runs(feeder)
             try:

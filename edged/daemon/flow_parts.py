@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from edged.daemon.owner import Owner
 from edged.errors import FrameError
 from edged.faces import Image
 from edged.health import Health
@@ -104,9 +105,13 @@ class FlowParts:
     scenes: Mapping[str, Scene]
     limits: FrameLimits
     deadline_ms: int
-    engines: Mapping[str, str]
+    engines: Callable[[], Mapping[str, str]]
     builtin: bool
     barred: bool
     """The built-in pack runs and the broker is remote: nothing goes to the outbox."""
     on_row: Callable[[], None]
     on_event: Callable[[str, str, dict[str, int]], None]
+    between_frames: Callable[[], None] = lambda: None
+    """Called on the thread of the sessions when no frame is in them."""
+    owner: Owner | None = None
+    """The thread of the sessions; None: a thread of the flow's own."""

@@ -8,7 +8,7 @@ context allocates; leaving it frees.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -34,13 +34,24 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class RuntimeChoice:
-    """Which runtime serves, and why: logged, in `info`, and never silent."""
+    """Which runtime serves, and why: logged, in `info`, and never silent.
+
+    Attributes:
+        name: "tensorrt", "tensorrt-rtx", "cuda" or "cpu".
+        precision: "fp32", or "fp16-planned": FP16 but for what a measured plan keeps.
+        reason: for people, one sentence.
+        wished: False when it is not what the configuration asked for (state `degraded`).
+        slug: for machines, why it is not: "cuda-no-driver"; empty when nothing is wrong.
+        engine: of the artifact that is loaded: statuses, figures; empty where there is
+            none.
+    """
 
     name: str
     precision: str
     reason: str
     wished: bool
-    """False when it is not what the configuration asked for (state `degraded`)."""
+    slug: str = ""
+    engine: Mapping[str, Any] = field(default_factory=dict)
 
 
 class DeviceArray(Protocol):
@@ -75,8 +86,16 @@ class Session(Protocol):
     """
 
     model_id: str
-    inputs: Sequence[TensorSpec]
-    outputs: Sequence[TensorSpec]
+
+    @property
+    def inputs(self) -> Sequence[TensorSpec]:
+        """In the file's order, once it is entered."""
+        ...
+
+    @property
+    def outputs(self) -> Sequence[TensorSpec]:
+        """In the file's order, once it is entered."""
+        ...
 
     def __enter__(self) -> Session:  # noqa: PYI034 - Self needs 3.11
         """Load and allocate."""

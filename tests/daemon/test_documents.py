@@ -85,10 +85,17 @@ def config(tmp_path):
     return loads(CONFIG.format(photo=photo), tmp_path / "edged.toml")
 
 
+SWAPPER_ON = RuntimeChoice(
+    "tensorrt", "fp16-planned", "tensorrt is the best here", wished=True,
+    engine={"status": "accepted", "figures": {"psnr_db": 51.0}},
+)  # fmt: skip
+
+
 def info(config):
     kit = SimpleNamespace(
         recipes={name: load_recipe(name) for name in ("builtin_detector", "builtin_swapper")},
         choice=RuntimeChoice("cpu", "fp32", "the default", wished=True),
+        serving=SimpleNamespace(models={"builtin_swapper": SWAPPER_ON}),
         calibrated=True,
         stages=SimpleNamespace(detectors=[SimpleNamespace(family="haar")]),
     )
@@ -107,6 +114,15 @@ def test_info_says_what_runs_and_what_it_promises(config):
     assert doc["isolation"] == {"mode": "namespace", "proof": {"netns": "own"}}
     assert "does not hide hair" in doc["hides"]
     assert doc["cameras"] == {"booth": "hide"}
+
+
+def test_info_says_what_runs_each_model(config):
+    """Runtime, precision, what was seen of its engine, and that nobody has seen more."""
+    found = info(config)["models"]["builtin_swapper"]["runtime"]
+    assert (found["name"], found["precision"]) == ("tensorrt", "fp16-planned")
+    assert found["engine"] == {"status": "accepted", "figures": {"psnr_db": 51.0}}
+    assert found["unproven"].startswith("native TensorRT: unproven")
+    assert "unproven" not in info(config)["runtime"]
 
 
 def test_info_names_no_person_s_file(config):

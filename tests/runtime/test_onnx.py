@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from edged.errors import EngineError, ModelError
-from edged.runtime.onnx import OnnxSession, choose
+from edged.runtime.onnx import OnnxSession
 from edged.runtime.session import Meter
 
 
@@ -109,33 +109,3 @@ def test_a_type_that_no_stage_feeds_is_refused(tmp_path):
     path = model(tmp_path / "m.onnx", TensorProto.STRING)
     with pytest.raises(ModelError, match="no stage feeds"):
         OnnxSession(path, model_id="m").__enter__()
-
-
-@pytest.mark.parametrize(
-    ("require", "prefer", "wished"),
-    [(None, None, True), ("cpu", None, True), (None, "cpu", True), (None, "tensorrt", False)],
-)
-def test_the_cpu_serves_and_says_whether_it_was_wished_for(require, prefer, wished):
-    """A preference that cannot be met is served and marked."""
-    choice = choose(require, prefer)
-    assert (choice.name, choice.wished) == ("cpu", wished)
-    assert choice.reason
-
-
-def test_a_required_runtime_that_is_not_here_is_an_error():
-    """Nothing falls back unseen."""
-    with pytest.raises(EngineError, match="tensorrt"):
-        choose("tensorrt", None)
-
-
-def test_a_graph_in_memory_runs_like_its_file_and_is_loaded_once(path):
-    """Bytes are taken in place of a file, and let go, so that they are not held twice."""
-    session = OnnxSession(path.read_bytes(), model_id="m", threads=1)
-    with OnnxSession(path, model_id="m", threads=1) as of_file, session:
-        feeds = {
-            spec.name: np.ones([d or 1 for d in spec.shape], spec.dtype) for spec in of_file.inputs
-        }
-        for mine, theirs in zip(session.run(feeds), of_file.run(feeds), strict=True):
-            np.testing.assert_array_equal(mine, theirs)
-    with pytest.raises(EngineError, match="let go"):
-        session.__enter__()

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from edged.runtime.driver import Driver
 from edged.runtime.libraries.elf import gpu_code, needed
-from edged.runtime.libraries.finding import Finding
+from edged.runtime.libraries.finding import Finding, without_folders
 from edged.runtime.libraries.gpu import gpu_findings
 from edged.runtime.libraries.loading import load_errors, wheel_paths
 from edged.runtime.libraries.trial import try_cuda
@@ -161,7 +160,5 @@ def _code_findings(found: OrtInstall, driver: Driver, device: int) -> list[Findi
     ]
 
 
-def _short(error: str, most: int = 160) -> str:
-    """The loader's words without the folders of this machine."""
-    text = " ".join(Path(word).name if word.startswith("/") else word for word in error.split())
-    return text[:most]
+def _short(error: str) -> str:
+    return without_folders(" ".join(error.split()), 160)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s/:;,'\"()]+/)+")
 
 
 @dataclass(frozen=True)
@@ -21,3 +24,8 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.problem}; {self.cure}"
+
+
+def without_folders(text: str, most: int = 600) -> str:
+    """A text for documents that leave the box: files keep their names, not their folders."""
+    return _FOLDERS.sub("", text)[:most]

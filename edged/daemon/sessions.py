@@ -1,0 +1,80 @@
+"""The sessions of a daemon: what the configuration says of runtimes and engines, applied."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from edged.config import Config
+from edged.recipe import Recipe
+from edged.runtime.build.store import EngineStore
+from edged.runtime.build.subject import Model
+from edged.runtime.choice import Wish
+from edged.runtime.cuda_options import CudaSettings
+from edged.runtime.machine import Machine
+from edged.runtime.onnx import OnnxSession
+from edged.runtime.serve import Event, Means, Serving
+from edged.runtime.session import Meter, Session
+from edged.store import ModelStore
+
+
+def show_gpu(index: int) -> None:
+    """Let this process and its children see one GPU, which is number 0 for all of them.
+
+    An environment that names GPUs already has the last word.
+    """
+    if index:
+        os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", str(index))
+
+
+def serving(
+    config: Config, meter: Meter, event: Event, machine: Machine | None = None
+) -> Serving:
+    """What opens the models of a configuration.
+
+    Args:
+        config: checked.
+        meter: counts the time inside sessions.
+        event: takes events.
+        machine: its runtimes; this machine's own, where none is given.
+
+    Raises:
+        EngineError: the required runtime cannot work here.
+    """
+    runtime = config.runtime
+    show_gpu(runtime.gpu)
+    cuda = CudaSettings(
+        memory_mb=runtime.gpu_memory_mb,
+        graphs=runtime.cuda_graphs,
+        tf32=runtime.tf32,
+        options=runtime.cuda_options,
+    )
+
+    def open_cpu(model: Model) -> Session:
+        return OnnxSession(model.path, model_id=model.id, threads=runtime.threads, meter=meter)
+
+    means = Means(
+        machine=machine or Machine(cuda=cuda),
+        engines=EngineStore(config.engines),
+        open_cpu=open_cpu,
+        meter=meter,
+        background=config.engines.background,
+    )
+    return Serving(Wish(runtime.require, runtime.prefer), means, event)
+
+
+def model_of(
+    config: Config, store: ModelStore, recipes: Mapping[str, Recipe], model_id: str
+) -> Model:
+    """A model that is here and whose hash was checked.
+
+    Raises:
+        ModelError: it is absent or damaged, with the command that helps.
+    """
+    return Model(
+        recipe=recipes[model_id],
+        path=store.ready(model_id),
+        sha256=store.sha256(model_id),
+        calibration=config.models.folder.parent / "calibration",
+    )
