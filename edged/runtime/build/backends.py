@@ -13,8 +13,8 @@ from edged.runtime.build.jobs import make_backend
 
 BACKENDS: Mapping[str, str] = {
     "tensorrt": "edged.runtime.trt.backend:TensorRtBackend",
-    "tensorrt-rtx": "edged.runtime.rtx:RtxBackend",
-    "cuda": "edged.runtime.cuda:CudaBackend",
+    "tensorrt-rtx": "edged.runtime.rtx_backend:RtxBackend",
+    "cuda": "edged.runtime.cuda_backend:CudaBackend",
 }
 """In order of preference; `cpu` is none of them: it makes its graph when it loads."""
 
