@@ -96,8 +96,8 @@ class FakeHost(Host):
     def installed_s(self):
         return 1.9e9
 
-    def disk(self, _path):
-        return 1 << 40, 1 << 41
+    def free_bytes(self, _folder):
+        return 1 << 40
 
 
 def setup(more: str = "", *, at: Path = Path("/etc/edged/edged.toml"), replace=()) -> Setup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edged.calibration import Bounds, Calibration, load
+from edged.calibration import SITE_GUARD, Bounds, Calibration, guard_files, load
 from edged.errors import ConfigError
 from edged.resources import data_folder
 
@@ -42,6 +42,13 @@ def test_a_later_file_wins_entry_by_entry(tmp_path):
     own.write_text('[recognisers.r]\nidentity_max = 0.3\nmeasured_on = "own"\n')
     table = load(write(tmp_path / "a.toml"), own)
     assert table.bounds("r", "s") == Bounds(0.3, 0.5, 0.1)
+
+
+def test_bounds_of_the_device_go_before_the_sites_and_ours(tmp_path):
+    """The device's own file lies beside its model folder."""
+    files = guard_files(tmp_path / "models")
+    assert files[0] == data_folder("calibration") / "guard.toml"
+    assert files[1:] == (SITE_GUARD, tmp_path / "calibration" / "guard.toml")
 
 
 def test_an_absent_file_is_passed_over(tmp_path):

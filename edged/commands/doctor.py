@@ -62,6 +62,7 @@ def doctor(
         _list(checks, as_json=as_json)
         return
     host = Host(user=_user(user))
+    _as_seen_by(host.user)
     setup = read_setup(config)
     # Progress is for a person who waits; a pipe or a log gets the result alone.
     with progress_line(Console(stderr=True)) as progress:
@@ -112,3 +113,16 @@ def _user(name: str) -> User:
             raise typer.BadParameter(f"there is no user {name!r} on this machine") from error
         return User.current()
 
+
+
+def _as_seen_by(user: User) -> None:
+    """Have the state folder be that user's, unless the environment names one.
+
+    A unit gets /var/lib/edged from systemd, which nobody tells a shell.
+    """
+    if os.environ.get("STATE_DIRECTORY") or user.uid == os.geteuid():
+        return
+    state = "/var/lib/edged"
+    if user.name != SERVICE_USER:
+        state = str(Path(f"~{user.name}").expanduser() / ".local" / "state" / "edged")
+    os.environ["STATE_DIRECTORY"] = state

@@ -260,14 +260,13 @@ class Host:
         """When this program's files were written, seconds since the Unix epoch."""
         return Path(__file__).stat().st_mtime
 
-    def disk(self, path: Path) -> tuple[int, int]:
-        """Bytes that are free to the user, and bytes in all, where a folder is or will be.
-
-        Raises:
-            OSError: the place cannot be asked.
-        """
-        found = os.statvfs(existing(self.at(path)))
-        return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+    def free_bytes(self, folder: Path) -> int:
+        """Room for an ordinary user on the disk where a folder is or will be; 0 if unknown."""
+        try:
+            found = os.statvfs(existing(self.at(folder)))
+        except OSError:
+            return 0
+        return found.f_bavail * found.f_frsize
 
     # -- what other parts of edged know ------------------------------------------------
 

@@ -45,7 +45,7 @@ def reasons(host: Host, setup: Setup, runtime: GpuRuntime, well: str) -> Iterato
         yield Finding(
             f"{runtime}.{one.slug}",
             level,
-            f"{one.problem[:1].upper()}{one.problem[1:]}",
+            one.problem,
             advice="" if commands else f"{one.cure[:1].upper()}{one.cure[1:]}.",
             cure=commands,
             data={"slug": one.slug},

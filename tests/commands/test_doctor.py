@@ -10,10 +10,11 @@ import sys
 import msgspec
 import pytest
 
-from edged.commands.doctor import doctor
+from edged.commands.doctor import _as_seen_by, doctor
 from edged.config.starter import starter
 from edged.doctor.checks import ALL
 from edged.doctor.finding import GROUPS, Group, Level
+from edged.doctor.host import User
 from edged.doctor.report import FAILED, WARNED
 
 QUICK = "system,python,config,guard"
@@ -133,6 +134,16 @@ def test_a_user_that_is_not_there_is_a_mistake_of_the_caller(edged):
     done = edged("--user", "nobody-of-this-name")
     assert done.returncode == 2
     assert done.stdout == ""
+
+
+def test_another_users_state_folder_is_looked_at(tmp_path, monkeypatch):
+    """Its home tells where; what the environment names goes before."""
+    monkeypatch.setenv("STATE_DIRECTORY", "")
+    _as_seen_by(User("edged", 4711, frozenset()))
+    assert os.environ["STATE_DIRECTORY"] == "/var/lib/edged"
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    _as_seen_by(User("daemon", 4711, frozenset()))
+    assert os.environ["STATE_DIRECTORY"] == str(tmp_path)
 
 
 def test_the_help_names_the_exit_codes():

@@ -74,6 +74,17 @@ def test_a_right_file_is_taken_in_and_ready(store, file):
     assert sorted(names(shelf.folder)) == ["net.onnx", "net.onnx.sha256"]
 
 
+def test_looking_at_a_file_records_nothing(store):
+    """A whole file is hashed as when it is verified, and the folder stays as it was."""
+    shelf = store()
+    shelf.folder.mkdir()
+    (shelf.folder / "net.onnx").write_bytes(BODY)
+    assert shelf.look("net").state == "ready"
+    assert names(shelf.folder) == ["net.onnx"]
+    assert shelf.verify("net").state == "ready"
+    assert sorted(names(shelf.folder)) == ["net.onnx", "net.onnx.sha256"]
+
+
 def test_a_wrong_file_changes_nothing(store, file):
     """Another hash of the same size is refused; the good file stays and no scrap is left."""
     shelf = store()

@@ -1,12 +1,13 @@
 """Whether state, models, engines and outbox have a place, with room, that lasts.
 
-Data: path, free_mb, total_mb, filesystem.
+Data: path, free_mb, filesystem, for each folder by name where it is about several.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from edged.doctor.finding import Check, Finding
@@ -24,78 +25,114 @@ FLEETING = ("tmpfs", "ramfs", "overlay")
 def look(host: Host, setup: Setup) -> Iterator[Finding]:
     """Each folder: can the user write to it, is there room, does it outlive a restart."""
     outbox = setup.config.outbox
-    wants = {
-        "models": (setup.config.models.folder, 0),
-        "engines": (setup.state_folder / "engines", ENGINES_MB * _MB),
-        "outbox": (outbox.folder, outbox.max_bytes + outbox.min_free_bytes),
-    }
-    fine: dict[str, int] = {}
-    for name, (folder, wanted_bytes) in wants.items():
-        found = list(_look_at(host, name, folder, wanted_bytes))
-        yield from found
-        if not found:
-            fine[name] = host.disk(folder)[0] // _MB
-    if fine:
-        least = min(fine.values())
+    places = [
+        _place(host, "models", setup.config.models.folder, 0),
+        _place(host, "engines", setup.config.engines.folder, ENGINES_MB * _MB),
+        _place(host, "outbox", outbox.folder, outbox.max_bytes + outbox.min_free_bytes),
+    ]
+    shut = [place for place in places if place.shut]
+    if shut:
+        yield _shut(host, shut)
+    full = [place for place in places if place.lacking_bytes]
+    for place in full:
         yield Finding(
-            "disk.room",
-            "ok",
-            f"{least} MB are free for {', '.join(fine)}",
-            str(setup.state_folder),
-            data={"free_mb": fine},
+            "disk.full",
+            "warn",
+            f"{place.free_bytes // _MB} MB are free for {place.name}, and up to "
+            f"{place.wanted_bytes // _MB} are wanted",
+            str(place.folder),
+            advice="Make room, or set outbox.max_bytes to what there is."
+            if place.name == "outbox"
+            else "A build that runs out of room leaves the old engine as it was.",
+            data=place.data,
         )
-
-
-def _look_at(host: Host, name: str, folder: Path, wanted_bytes: int) -> Iterator[Finding]:
-    try:
-        free, total = host.disk(folder)
-    except OSError as error:
-        yield Finding(
-            "disk.unreadable", "fail", f"the folder for {name} cannot be looked at",
-            str(folder), data={"path": str(folder), "error": type(error).__name__},
-        )  # fmt: skip
-        return
-    kind, options = mounted(host, folder)
-    data = {
-        "path": str(folder), "free_mb": free // _MB, "total_mb": total // _MB, "filesystem": kind,
-    }  # fmt: skip
-    place = existing(host.at(folder))
-    if "ro" in options or not writable(host, place):
-        yield Finding(
-            "disk.read-only",
-            "fail",
-            f"user {host.user.name} cannot write to the folder for {name}",
-            str(folder),
-            cure=(f"sudo install -d -o {host.user.name} -m 700 {folder}",)
-            if "ro" not in options
-            else (),
-            advice="Its file system is mounted read-only." if "ro" in options else "",
-            data=data,
-        )
-    if free < wanted_bytes:
-        used = 0 if name != "outbox" else folder_bytes(host.at(folder))
-        if free + used < wanted_bytes:
-            yield Finding(
-                "disk.full",
-                "warn",
-                f"{free // _MB} MB are free for {name}, and up to {wanted_bytes // _MB} are wanted",
-                str(folder),
-                advice="Make room, or set outbox.max_bytes to what there is."
-                if name == "outbox"
-                else "A build that runs out of room leaves the old engine as it was.",
-                data=data,
-            )
-    if name == "outbox" and kind in FLEETING:
+    fleeting = [place for place in places if place.name == "outbox" and place.kind in FLEETING]
+    for place in fleeting:
         yield Finding(
             "disk.fleeting",
             "warn",
-            f"the outbox is on {kind}: what waits in it is gone with the machine's power"
-            if kind != "overlay"
+            f"the outbox is on {place.kind}: what waits in it is gone with the machine's power"
+            if place.kind != "overlay"
             else "the outbox is inside the container's own layer, and goes when that goes",
-            str(folder),
+            str(place.folder),
             advice="Mount a volume there, or set outbox.folder to a place that lasts.",
-            data=data,
+            data=place.data,
         )
+    if not (shut or full or fleeting):
+        least = min(place.free_bytes for place in places) // _MB
+        names = ", ".join(place.name for place in places)
+        yield Finding(
+            "disk.room", "ok", f"{least} MB are free for {names}", str(setup.state_folder),
+            data={place.name: place.data for place in places},
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One folder, there or not yet.
+
+    Attributes:
+        name: what it is for.
+        folder: where.
+        wanted_bytes: that it may come to hold.
+        free_bytes, held_bytes: on its disk, and in it already.
+        kind: of file system.
+        shut: "read-only" (the file system is) or "denied" (to the user); "" if neither.
+    """
+
+    name: str
+    folder: Path
+    wanted_bytes: int
+    free_bytes: int
+    held_bytes: int
+    kind: str
+    shut: str
+
+    @property
+    def lacking_bytes(self) -> int:
+        """How much is missing; what it holds already is no more to come."""
+        return max(0, self.wanted_bytes - self.free_bytes - self.held_bytes)
+
+    @property
+    def data(self) -> dict[str, object]:
+        """For machines."""
+        return {
+            "path": str(self.folder),
+            "free_mb": self.free_bytes // _MB,
+            "filesystem": self.kind,
+        }
+
+
+def _place(host: Host, name: str, folder: Path, wanted_bytes: int) -> _Place:
+    kind, options = mounted(host, folder)
+    shut = ""
+    if "ro" in options:
+        shut = "read-only"
+    elif not writable(host, existing(host.at(folder))):
+        shut = "denied"
+    free = host.free_bytes(folder)
+    return _Place(name, folder, wanted_bytes, free, folder_bytes(host.at(folder)), kind, shut)
+
+
+def _shut(host: Host, shut: Sequence[_Place]) -> Finding:
+    names = ", ".join(place.name for place in shut)
+    frozen = [place for place in shut if place.shut == "read-only"]
+    user = host.user.name
+    top = shut[0].folder.parent
+    cure = (
+        (f"sudo chown -R {user} {top}",)
+        if host.exists(top)
+        else (f"sudo install -d -o {user} -m 700 {top}",)
+    )
+    return Finding(
+        "disk.read-only",
+        "fail",
+        f"user {user} cannot write to the folders for {names}",
+        ", ".join(str(place.folder) for place in shut),
+        advice="The file system is mounted read-only." if frozen else "",
+        cure=() if frozen else cure,
+        data={place.name: place.data for place in shut},
+    )
 
 
 def mounted(host: Host, folder: Path) -> tuple[str, frozenset[str]]:

@@ -12,7 +12,7 @@ from typing import Any
 from edged.doctor.finding import Check, Finding
 from edged.doctor.hardware import cards, gravity, has_gpu
 from edged.doctor.host import Host
-from edged.doctor.kernel_module import reason
+from edged.doctor.kernel_module import Reason, reason
 from edged.doctor.setup import Setup
 from edged.runtime.driver import Driver
 
@@ -44,8 +44,11 @@ def look(host: Host, setup: Setup) -> Iterator[Finding]:
             data=data,
         )
         return
-    nearer = reason(host)
-    slug, advice, cure = nearer or ("broken", driver.cure.replace(_HERE, ""), ())
+    if "no permission" in driver.problem:
+        nearer: Reason | None = Reason("denied", "The check nodes says who may open them.", ())
+    else:
+        nearer = reason(host)
+    slug, advice, cure = nearer or Reason("broken", driver.cure.replace(_HERE, ""), ())
     yield Finding(
         f"driver.{slug}",
         gravity(host, setup),

@@ -54,7 +54,7 @@ def look(host: Host, setup: Setup) -> Iterator[Finding]:
             data=data,
         )
     board = jetson(host)
-    if board and gpu:
+    if board and gpu and len(packages) == 1:
         yield Finding(
             "onnxruntime.no-code",
             gravity(host, setup, "cuda"),

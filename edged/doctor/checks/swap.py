@@ -38,8 +38,8 @@ def look(host: Host, _setup: Setup) -> Iterator[Finding]:
             "warn",
             "this machine swaps to a disk, and memory with faces in it could be written there",
             "/proc/swaps",
-            advice="edged's unit forbids it for the engine (MemorySwapMax=0). For `edged run`, "
-            "switch swap off, or give the container --memory-swap equal to --memory.",
+            advice="Set MemorySwapMax=0 in the engine's unit, give a container --memory-swap equal "
+            "to --memory, or switch swap off.",
             cure=("sudo swapoff -a",),
             data=data,
         )

@@ -26,7 +26,7 @@ def test_room_that_lasts_is_well(root):
 
 def test_a_full_disk_warns_for_what_is_too_large_for_it(root):
     """100 MB are too little for engines and for the outbox's limit."""
-    found = list(look(host(root, disk=lambda _path: (100 << 20, 1 << 40)), setup()))
+    found = list(look(host(root, free_bytes=lambda _folder: 100 << 20), setup()))
     assert [one.id for one in found if one.level == "warn"] == ["disk.full", "disk.full"]
     assert found[0].data["free_mb"] == 100
 
@@ -37,7 +37,7 @@ def test_what_the_outbox_holds_already_counts_as_room(root, state):
     folder.mkdir(parents=True)
     with (folder / "outbox.db").open("wb") as file:
         file.truncate(2 << 30)  # sparse
-    found = look(host(root, disk=lambda _path: (100 << 20, 1 << 40)), setup())
+    found = look(host(root, free_bytes=lambda _folder: 100 << 20), setup())
     assert [one.where for one in found if one.id == "disk.full"] == [str(state / "engines")]
 
 
