@@ -165,26 +165,24 @@ class Host:
             return None
 
     def lacks(self, path: str | Path) -> str:
-        """What the user may not do with a node that its owner may: "", "r", "w" or "rw".
+        """What the user may not do with a node: "", "r", "w" or "rw".
 
         Judged from owner and mode, as the user may be another than this process's; for
-        this process's own user the system is asked, which knows access lists, too.
+        this process's own user the system is asked, which knows access lists, too.  To
+        write to a node that is for reading only (/dev/nvmap) is not missed.
         """
         found = self.status(path)
         if found is None:
             return ""
-        wanted = [
-            (letter, bit)
-            for letter, bit in (("r", 4), ("w", 2))
-            if stat.S_IMODE(found.st_mode) >> 6 & bit
-        ]
+        mode = stat.S_IMODE(found.st_mode) & 0o666
+        wanted = [("r", 4)] if mode and not mode & 0o222 else [("r", 4), ("w", 2)]
         if self.user.uid == os.geteuid():
             at = self.at(path)
             return "".join(x for x, bit in wanted if not os.access(at, bit))
         if self.user.uid == 0:
             return ""
         shift = 6 if found.st_uid == self.user.uid else 3 if found.st_gid in self.user.gids else 0
-        granted = stat.S_IMODE(found.st_mode) >> shift
+        granted = mode >> shift
         return "".join(letter for letter, bit in wanted if not granted & bit)
 
     def group_name(self, gid: int) -> str:

@@ -5,20 +5,20 @@ Knows no configuration; what it finds is for people and for the doctor.
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from edged.privacy.isolation import Mode
 from edged.privacy.launch import launched
+from edged.runtime.driver_faults import NODE_PATTERNS
 
 TRIAL_S = 60
 """A start of the interpreter takes under a second; a loaded board takes more."""
 
-_GPU_NODES = ("/dev/nvidia*", "/dev/nvmap", "/dev/nvhost-*", "/dev/nvgpu/*/*", "/dev/dri/render*")
 _LOOK = """
 import json, sys
 from edged.privacy import isolation, trial
@@ -47,7 +47,7 @@ class Trial:
 
 def gpu_nodes() -> list[str]:
     """Device nodes of GPUs on this machine."""
-    return sorted(node for pattern in _GPU_NODES for node in glob.glob(pattern))  # noqa: PTH207
+    return sorted(str(node) for pattern in NODE_PATTERNS for node in Path("/dev").glob(pattern))
 
 
 def access(node: str) -> str:

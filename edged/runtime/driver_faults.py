@@ -70,7 +70,7 @@ class Machine:
 
     Attributes:
         jetson: this is a Tegra board with JetPack.
-        locked: device files of a GPU that this user may not open for reading and writing.
+        locked: device files of a GPU that this user may not open.
         visible: value of CUDA_VISIBLE_DEVICES, None when it is not set.
     """
 
@@ -83,7 +83,7 @@ def look(root: Path = Path("/"), environment: Mapping[str, str] | None = None) -
     """Looks at the machine's files; opens none of them."""
     dev = root / "dev"
     nodes = [node for pattern in NODE_PATTERNS for node in sorted(dev.glob(pattern))]
-    locked = tuple(str(node) for node in nodes if not os.access(node, os.R_OK | os.W_OK))
+    locked = tuple(str(node) for node in nodes if _locked(node))
     release = root / "etc/nv_tegra_release"
     tree = root / "proc/device-tree/compatible"
     try:
@@ -92,6 +92,12 @@ def look(root: Path = Path("/"), environment: Mapping[str, str] | None = None) -
         tegra = False
     values = os.environ if environment is None else environment
     return Machine(release.exists() or tegra, locked, values.get("CUDA_VISIBLE_DEVICES"))
+
+
+def _locked(node: Path) -> bool:
+    """Whether this user may not open it for what it is for: /dev/nvmap is for reading only."""
+    mode = node.stat().st_mode & 0o666
+    return not os.access(node, os.R_OK if mode and not mode & 0o222 else os.R_OK | os.W_OK)
 
 
 def explain_load(text: str, machine: Machine) -> tuple[str, str]:

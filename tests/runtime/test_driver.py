@@ -154,6 +154,8 @@ def test_device_files_that_may_not_be_opened_are_seen():
         node = root / "dev/nvidiactl"
         node.parent.mkdir()
         node.touch(mode=0o000)
+        (root / "dev/nvmap").touch()
+        (root / "dev/nvmap").chmod(0o444)  # for reading only, as JetPack has it
         child = os.fork()
         if child == 0:  # as somebody who is not root, whoever runs the tests
             if os.geteuid() == 0:
