@@ -153,9 +153,6 @@ def make_backend(path: str) -> Backend:
 
 def make_error(kind: str, text: str) -> EdgedError:
     """The worker's error as one of ours."""
-    found = getattr(errors, kind, EngineError)
-    plain = isinstance(found, type) and issubclass(found, EdgedError)
-    if not plain or issubclass(found, errors.FrameError):
-        found = EngineError
-    made: EdgedError = found(text)
+    plain = ("ConfigError", "ModelError", "EngineError", "LinkError", "OperatorError")
+    made: EdgedError = getattr(errors, kind if kind in plain else "EngineError")(text)
     return made

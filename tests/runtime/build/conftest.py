@@ -35,13 +35,13 @@ def fake(tmp_path, monkeypatch):
 
 @pytest.fixture
 def builds(tmp_path):
-    """How many times a builder was begun."""
+    """Process ids of the builders that were begun, a call away."""
 
-    def count():
+    def pids():
         noted = tmp_path / "fake" / "builds"
-        return noted.read_text().count("\n") if noted.is_file() else 0
+        return [int(line) for line in noted.read_text().split()] if noted.is_file() else []
 
-    return count
+    return pids
 
 
 @pytest.fixture

@@ -1,0 +1,60 @@
+"""The bounds of a worker process, and what is said when one is broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edged.errors import ConfigError, EngineError, FrameError, ModelError
+from edged.runtime.build import jobs, room
+from edged.runtime.build.process import scrub
+
+
+def test_last_words_are_printable_and_name_no_home():
+    """What a library wrote on stderr may go to a log."""
+    home = str(Path.home()).encode()
+    assert scrub(b"\x1b[31merror\x00 in " + home + b"/x\n\n  two \xff\n") == [
+        "[31merror  in ~/x",
+        "two \N{REPLACEMENT CHARACTER}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("ModelError", ModelError),
+        ("ConfigError", ConfigError),
+        ("FrameError", EngineError),
+        ("SystemExit", EngineError),
+        ("EdgedError", EngineError),
+        ("annotations", EngineError),
+    ],
+)
+def test_a_worker_s_error_keeps_its_class(name, kind):
+    """Classes of ours come through; anything else is an engine's."""
+    made = jobs.make_error(name, "the text")
+    assert type(made) is kind
+    assert str(made) == "the text"
+    assert not isinstance(made, FrameError)
+
+
+def test_an_answer_of_another_form_is_an_error():
+    """A worker of another version is told apart from a crash."""
+    with pytest.raises(EngineError, match="different versions"):
+        jobs.decode(b'{"type": "Fly"}', jobs.Trial)
+
+
+def test_a_control_group_bounds_what_is_free(tmp_path):
+    """In a container the group's limit counts; its page cache is given back in need."""
+    proc, groups = tmp_path / "proc", tmp_path / "cgroup"
+    (proc / "self").mkdir(parents=True)
+    (proc / "self" / "cgroup").write_text("0::/edged.service\n")
+    group = groups / "edged.service"
+    group.mkdir(parents=True)
+    (group / "memory.max").write_text(str(100 * room.MIB))
+    (group / "memory.current").write_text(str(70 * room.MIB))
+    (group / "memory.stat").write_text(f"anon 1\ninactive_file {20 * room.MIB}\n")
+    assert room.free_memory_mb(proc, groups) == 50
+    (group / "memory.max").write_text("max")
+    assert room.free_memory_mb(proc, groups) > 50
