@@ -19,7 +19,7 @@ from edged.runtime.settings import BuildSettings
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
     """`fake(build="crash")` makes the builder misbehave; gives the backend."""
-    tests = Path(__file__).resolve().parents[2]
+    tests = Path(__file__).resolve().parents[1]
     wishes = tmp_path / "fake" / "wishes.json"
     wishes.parent.mkdir()
     monkeypatch.setenv("EDGED_FAKE_ENGINES", str(wishes))
