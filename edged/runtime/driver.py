@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from edged.errors import EngineError
 from edged.runtime import driver_child
 from edged.runtime.driver_faults import (
     DRIVER,
@@ -203,3 +204,20 @@ def _module_version(root: Path) -> str:
         return ""
     found = re.search(r"\b(\d{3,4}\.\d+(?:\.\d+)?)\b", text)
     return found.group(1) if found else ""
+
+
+_good: list[Driver] = []
+
+
+def require() -> Driver:
+    """A usable driver's answer, asked once a process for as long as it is good.
+
+    Raises:
+        EngineError: there is none; the message holds the cure.
+    """
+    if not _good:
+        found = probe()
+        if not found.usable:
+            raise EngineError(f"{found.problem}; {found.cure}")
+        _good.append(found)
+    return _good[0]

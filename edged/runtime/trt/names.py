@@ -207,8 +207,3 @@ def numpy_dtype(dtype: Any) -> np.dtype[Any]:
         msg = f"a tensor has type {dtype.name}, which nothing feeds; build the engine again"
         raise EngineError(msg)
     return np.dtype(kind)
-
-
-def set_shape(context: Any, name: str, shape: tuple[int, ...]) -> bool:
-    """Tell a context the extents of an input; False when they are outside the profile."""
-    return bool(context.set_input_shape(name, shape))
