@@ -6,10 +6,11 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from edged.bench.synthetic import build, crops, sites
+from edged.bench.synthetic import RECIPES, build, crops, sites
 from edged.bench.synthetic.inswapper import latent
 
-PICTURES = ("gfpgan_1.4", "inswapper_128")
+BREAKING = ("gfpgan_1.4", "inswapper_128")
+PICTURES = (*BREAKING, "codeformer", "restoreformer_plus_plus", "gpen_bfr_512")
 NARROW = 0.125
 
 
@@ -19,12 +20,18 @@ def _feeds(recipe_id, seed):
     planes = np.ascontiguousarray(crop[:, :, ::-1].transpose(2, 0, 1)[None], np.float32)
     if recipe_id == "inswapper_128":
         return {"target": planes / 255, "source": latent(seed)}
+    if recipe_id == "codeformer":
+        return {"x": planes / 127.5 - 1, "w": np.array([0.5])}
     return {"input": planes / 127.5 - 1}
 
 
 def _grey(recipe_id, output):
     levels = output * 255 if recipe_id == "inswapper_128" else (output + 1) * 127.5
     return np.clip(levels, 0, 255)
+
+
+def _weights(model):
+    return [t.raw_data for t in model.graph.initializer if t.name.endswith(".weight")]
 
 
 def _session(model):
@@ -36,7 +43,7 @@ def _session(model):
 
 
 @pytest.mark.parametrize("recipe_id", PICTURES)
-@pytest.mark.parametrize("seed", [0, 7, 19])
+@pytest.mark.parametrize("seed", [0, 19])
 def test_pictures_have_contrast_and_follow_the_crop(recipe_id, seed):
     """30 grey levels of spread, under 5 % saturated, and another crop is another picture."""
     session = _session(build(recipe_id, seed=seed, width=NARROW))
@@ -48,15 +55,15 @@ def test_pictures_have_contrast_and_follow_the_crop(recipe_id, seed):
     assert np.sqrt(np.mean((first - second) ** 2)) > 4
 
 
-@pytest.mark.parametrize("recipe_id", PICTURES)
+@pytest.mark.parametrize("recipe_id", RECIPES)
 def test_a_seed_gives_one_network(recipe_id):
     """Equal bytes for one seed, other weights for another."""
     one, same, other = (build(recipe_id, seed=seed, width=NARROW) for seed in (3, 3, 4))
     assert one.SerializeToString(deterministic=True) == same.SerializeToString(deterministic=True)
-    assert one.graph.initializer[3] != other.graph.initializer[3]
+    assert _weights(one) != _weights(other)
 
 
-@pytest.mark.parametrize("recipe_id", PICTURES)
+@pytest.mark.parametrize("recipe_id", BREAKING)
 def test_sites_differ_between_seeds(recipe_id):
     """Twenty seeds break FP16 in twenty ways."""
     assert len({sites(recipe_id, seed=seed) for seed in range(20)}) == 20

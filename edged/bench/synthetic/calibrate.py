@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from onnx import numpy_helper
 
 from edged.errors import EngineError
 from edged.faces import Floats
+
+PICTURE_STD = 0.37
+"""Of a picture whose range is -1..1: 47 grey levels."""
 
 
 def measure(
@@ -72,6 +76,39 @@ def retune(
         elif tensor.name == f"{layer}.bias":
             array = numpy_helper.to_array(tensor)
             _write(tensor, array.reshape(-1) * gain + shift)
+
+
+def expose(
+    model: onnx.ModelProto,
+    feeds: Mapping[str, NDArray[Any]],
+    shares: Mapping[str, float],
+    *,
+    std: float = PICTURE_STD,
+) -> None:
+    """Give a picture that is a sum over levels its mean and spread: each level, then all.
+
+    Args:
+        model: changed in place.
+        feeds: one crop.
+        shares: standard deviation that each level's layer adds, coarsest first; each level
+            has twice the extent of the one before.
+        std: of the picture.
+    """
+    seen = measure(model, feeds, list(shares))
+    picture = np.zeros((3, 1, 1), np.float32)
+    for name, share in shares.items():
+        value = seen[name][0] - seen[name][0].mean((1, 2), keepdims=True)
+        value *= share / value.std((1, 2), keepdims=True)
+        picture = value + (_doubled(picture) if picture.any() else 0)
+    whole = std / picture.std((1, 2), dtype=np.float64)
+    for name, share in shares.items():
+        retune(model, name, share * whole, seen[name])
+
+
+def _doubled(picture: Floats) -> Floats:
+    """(3, h, w) to (3, 2 h, 2 w), bilinear."""
+    planes = cv2.resize(picture.transpose(1, 2, 0), None, fx=2, fy=2)
+    return np.asarray(planes, np.float32).transpose(2, 0, 1)
 
 
 def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import onnx
 
-from edged.bench.synthetic import gfpgan, inswapper
+from edged.bench.synthetic import arcface, codeformer, gfpgan, gpen, inswapper, restoreformer, scrfd
 from edged.bench.synthetic.sites import Site, inswapper_sites, stylegan_sites
 from edged.errors import ConfigError
 
@@ -15,6 +15,11 @@ _BUILDERS: MappingProxyType[str, Callable[[int, float], onnx.ModelProto]] = Mapp
     {
         "gfpgan_1.4": gfpgan.build,
         "inswapper_128": inswapper.build,
+        "codeformer": codeformer.build,
+        "restoreformer_plus_plus": restoreformer.build,
+        "gpen_bfr_512": gpen.build,
+        "w600k_r50": arcface.build,
+        "det_10g": scrfd.build,
     }
 )
 

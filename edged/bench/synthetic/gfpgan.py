@@ -8,16 +8,14 @@ Knows the contract of the public file.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import onnx
 
-from edged.bench.synthetic.calibrate import measure, retune
+from edged.bench.synthetic.calibrate import expose
 from edged.bench.synthetic.crops import tensor
 from edged.bench.synthetic.net import LEAKY_GAIN, Net
 from edged.bench.synthetic.sites import of_kind, stylegan_sites
 from edged.bench.synthetic.stylegan import Modulation, StyleLayers
-from edged.faces import Floats
 
 SIZE_PX = 512
 LEVELS = tuple(2**i for i in range(2, 10))
@@ -29,11 +27,8 @@ DECODER = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 6
 LATENT = 512
 LATENTS = 16
 
-PICTURE_STD = 0.37
-"""Of the picture, whose range is -1..1: 47 grey levels."""
-
-_SHARES = {4: 0.10, 8: 0.14, 16: 0.17, 32: 0.17, 64: 0.15, 128: 0.12, 256: 0.08, 512: 0.05}
-"""What each level adds to it: less the finer it is, as in natural pictures."""
+SHARES = {4: 0.10, 8: 0.14, 16: 0.17, 32: 0.17, 64: 0.15, 128: 0.12, 256: 0.08, 512: 0.05}
+"""What each level adds to the picture: less the finer it is, as in natural pictures."""
 
 PAIRS = (
     *(f"down.{side}.conv1" for side in (256, 128, 64, 32, 16, 8)),
@@ -75,31 +70,12 @@ def build(seed: int, width: float) -> onnx.ModelProto:
         value = layers.conv(value, second, (here, here, 3), side, style(second, at + 1))
         rgb = f"to_rgbs.{side}"
         picture = layers.rgb(value, rgb, here, side, style(rgb, at + 2), skip=picture)
-    net.op("Identity", picture, to="output")
+    net.rename(picture, "output")
     shape = (1, 3, SIZE_PX, SIZE_PX)
     model = net.model("gfpgan_1.4", {"input": shape}, {"output": shape})
-    _expose(model)
+    shares = {f"to_rgbs.{side}": SHARES[side] for side in LEVELS}
+    expose(model, {"input": tensor(SIZE_PX, 0, 127.5, 127.5)}, shares)
     return model
-
-
-def _expose(model: onnx.ModelProto) -> None:
-    """Give the picture its mean and spread: by level, then as a whole."""
-    names = [f"to_rgbs.{side}" for side in LEVELS]
-    seen = measure(model, {"input": tensor(SIZE_PX, 0, 127.5, 127.5)}, names)
-    picture = np.zeros((3, 1, 1), np.float32)
-    for side, name in zip(LEVELS, names, strict=True):
-        value = seen[name][0] - seen[name][0].mean((1, 2), keepdims=True)
-        value *= _SHARES[side] / value.std((1, 2), keepdims=True)
-        picture = value + (_doubled(picture) if side > LEVELS[0] else 0)
-    whole = PICTURE_STD / picture.std((1, 2), dtype=np.float64)
-    for side, name in zip(LEVELS, names, strict=True):
-        retune(model, name, _SHARES[side] * whole, seen[name])
-
-
-def _doubled(picture: Floats) -> Floats:
-    """(3, h, w) to (3, 2 h, 2 w), bilinear."""
-    planes = cv2.resize(picture.transpose(1, 2, 0), None, fx=2, fy=2)
-    return np.asarray(planes, np.float32).transpose(2, 0, 1)
 
 
 def _condition(net: Net, value: str, half: int, condition: tuple[str, str]) -> str:

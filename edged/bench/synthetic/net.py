@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Sequence
 
 import numpy as np
+from onnx import TensorProto, helper
 
 from edged.faces import Floats
 from edged.onnx_writer import Graph
@@ -44,7 +45,9 @@ class Net(Graph):
         self.width = width
 
     def channels(self, real: int) -> int:
-        """Channels at this width in place of the real network's, a multiple of 8."""
+        """Channels in place of the real network's: at a width below 1 a multiple of 8."""
+        if self.width == 1:
+            return real
         return max(LEAST_CHANNELS, round(real * self.width / 8) * 8)
 
     def rng(self, name: str) -> np.random.Generator:
@@ -87,8 +90,8 @@ class Net(Graph):
         """
         out, into, side = extents
         std = gain * factor / undo / (into * side * side) ** 0.5
-        names = [value, self.constant(self.normal(f"{to}.weight", (out, into, side, side), std),
-                                      f"{to}.weight")]  # fmt: skip
+        weights = self.normal(f"{to}.weight", (out, into, side, side), std)
+        names = [value, self.constant(weights, f"{to}.weight")]
         if bias is not None:
             drawn = self.normal(f"{to}.bias", (out,), bias * factor)
             names.append(self.constant(drawn, f"{to}.bias"))
@@ -140,6 +143,20 @@ class Net(Graph):
         second = f"{first}.second"
         self._graph.node[-1].output.append(second)
         return first, second
+
+    def to_float(self, value: str) -> str:
+        """Cast to float32."""
+        cast = self.op("Cast", value)
+        self._graph.node[-1].attribute.append(helper.make_attribute("to", TensorProto.FLOAT))
+        return cast
+
+    def rename(self, value: str, name: str) -> None:
+        """Call a value otherwise, where it is made and wherever it is read."""
+        for node in self._graph.node:
+            for names in (node.input, node.output):
+                for position, one in enumerate(names):
+                    if one == value:
+                        names[position] = name
 
     def reshape(self, value: str, shape: Sequence[int], to: str = "") -> str:
         """To a constant shape."""

@@ -61,7 +61,9 @@ class StyleLayers:
             double: whether the value is doubled first.
         """
         net = self.net
-        mixed = self._modulated(value, to, extents, side, style, double=double, length=True)
+        weight = self.weight(to, extents, style)
+        read = net.resize(value, 2) if double else value
+        mixed = self.apply(read, to, extents, side, weight)
         loud = net.scaled(mixed, 2**0.5)
         noise = net.normal(f"{to}.noise", (1, 1, side, side), _NOISE)
         noised = net.op("Add", loud, net.constant(noise, f"{to}.noise"))
@@ -73,16 +75,21 @@ class StyleLayers:
     ) -> str:
         """Three channels without the division, added to the doubled picture so far."""
         net = self.net
-        mixed = self._modulated(value, to, (3, channels, 1), side, style, length=False)
+        extents = (3, channels, 1)
+        weight = self.weight(to, extents, style, length=False)
+        mixed = self.apply(value, to, extents, side, weight)
         bias = net.constant(np.zeros((1, 3, 1, 1), np.float32), f"{to}.bias")
         out = net.op("Add", mixed, bias)
         return net.op("Add", out, net.resize(skip, 2)) if skip else out
 
-    def _modulated(
-        self, value: str, to: str, extents: tuple[int, int, int], side: int, style: Modulation,
-        *, length: bool, double: bool = False,
-    ) -> str:  # fmt: skip
-        """(1, out, side, side), named `to`."""
+    def weight(
+        self, to: str, extents: tuple[int, int, int], style: Modulation, *, length: bool = True
+    ) -> str:
+        """A constant weight times the style, each filter divided by its length if asked.
+
+        Returns:
+            The value (1, out, in, side, side).
+        """
         net = self.net
         out, into, kernel = extents
         # Style 1 +- 0.3 for latents of about 1, times the site's factor.
@@ -94,15 +101,22 @@ class StyleLayers:
         drawn = net.normal(f"{to}.weight", (1, out, into, kernel, kernel), std)
         shaped = net.reshape(scale, [1, 1, into, 1, 1])
         weight = net.op("Mul", net.constant(drawn, f"{to}.weight"), shaped)
-        if length:
-            powers = net.op("Pow", weight, net.constant(2.0))
-            axes = net.constant([2, 3, 4])
-            total = net.op("ReduceSum", powers, axes, keepdims=0, to=f"{to}.power")
-            inverse = net.inverse_root(net.moved(total, EPSILON), reciprocal=self.reciprocal)
-            weight = net.op("Mul", weight, net.reshape(inverse, [1, out, 1, 1, 1]))
+        if not length:
+            return weight
+        powers = net.op("Pow", weight, net.constant(2.0))
+        axes = net.constant([2, 3, 4])
+        total = net.op("ReduceSum", powers, axes, keepdims=0, to=f"{to}.power")
+        inverse = net.inverse_root(net.moved(total, EPSILON), reciprocal=self.reciprocal)
+        return net.op("Mul", weight, net.reshape(inverse, [1, out, 1, 1, 1]))
+
+    def apply(
+        self, value: str, to: str, extents: tuple[int, int, int], side: int, weight: str
+    ) -> str:
+        """Convolve (1, in, side, side) with a computed weight, extent kept."""
+        net = self.net
+        out, into, kernel = extents
         filters = net.reshape(weight, [out, into, kernel, kernel])
-        read = net.resize(value, 2) if double else value
-        grouped = net.reshape(read, [1, into, side, side])
+        grouped = net.reshape(value, [1, into, side, side])
         mixed = net.op(
             "Conv", grouped, filters,
             kernel_shape=[kernel, kernel], pads=[kernel // 2] * 4, group=1,
