@@ -47,6 +47,9 @@ COMMANDS: dict[str, Entry] = {
     ),
     "models": Entry("edged.commands.models", "app", "List, download, import and verify models."),
     "engines": Entry("edged.commands.engines", "app", "Build, list and check what models run as."),
+    "calibrate": Entry(
+        "edged.commands.calibrate", "app", "Measure what shipped figures cannot know."
+    ),
     "run": Entry("edged.commands.run", "run", "Run engine and uplink under one supervisor."),
     "engine": Entry("edged.commands.run", "engine", "Run the engine alone (as its unit does)."),
     "uplink": Entry("edged.commands.run", "uplink", "Run the uplink alone (as its unit does)."),

@@ -43,8 +43,8 @@ class CpuRun:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
-        # Between runs memory goes back; a plan is measured once, beside a daemon that serves.
-        options.enable_cpu_mem_arena = False
+        # Threads that spin while they wait would take the cores of a daemon that serves.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         level = ort.GraphOptimizationLevel
         options.graph_optimization_level = (
             level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL

@@ -27,8 +27,8 @@ SAFE = FP16_MAX / 4
 SMALL = 2.0**-12
 """A tensor whose largest value is below keeps too few bits above 2**-24."""
 
-_CANCELS = 64
-"""A difference this much smaller than what it is of has lost 6 of 11 bits."""
+_CANCELS = 32
+"""A difference this much smaller than what it is of has lost 5 of 11 bits."""
 
 _HEAVY_SHARE = 1e-3
 """A node with fewer multiply-adds than this costs nothing worth saving."""

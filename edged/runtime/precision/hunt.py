@@ -8,7 +8,7 @@ no files.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edged.runtime.precision.derive import Subject, at_risk
@@ -69,14 +69,16 @@ class Hunt:
         base = self._repaired(frozenset(self.reasons))
         if self._good(base):
             return base
-        light, heavy = self._items(base)
+        light, _ = self._items(base)
         everything = base | _union(light)
         if self._good(everything):
             return self._least(base, light)
+        # What the light nodes lost is gone from here on; the rest tells of convolutions.
+        _, heavy = self._items(everything)
         allowed = self._affordable(everything, heavy)
         if self._good(everything | _union(allowed)):
             kept = self._least(everything, allowed) - everything
-            return self._least(base | kept, light)
+            return base | kept if self._good(base | kept) else self._least(base | kept, light)
         return self._best()
 
     def _error(self, fp32: frozenset[str]) -> Error | None:
@@ -139,14 +141,12 @@ class Hunt:
     def _items(self, base: frozenset[str]) -> tuple[list[_Item], list[_Item]]:
         """What could be added, light and heavy, where the error grows most first."""
         subject = self.subject
-        loss = self._losses(base)
-        growth: dict[int, float] = {}
-        for i, node in enumerate(subject.model.graph.node):
-            if subject.labels[i] in base or not subject.typing.half[i]:
-                continue
-            before = max((loss.get(name, 0.0) for name in node.input), default=0.0)
-            after = max((loss.get(name, 0.0) for name in node.output), default=0.0)
-            growth[i] = after - before
+        grows = self._growths(base)
+        growth = {
+            i: grows[i]
+            for i, label in enumerate(subject.labels)
+            if label not in base and subject.typing.half[i]
+        }
         light: list[_Item] = []
         heavy: list[_Item] = []
         seen: set[int] = set()
@@ -164,6 +164,28 @@ class Hunt:
         light.sort(key=lambda item: -item.growth)
         heavy.sort(key=lambda item: -item.growth / item.macs)
         return light, heavy
+
+    def _growths(self, base: frozenset[str]) -> list[float]:
+        """How much the relative error grows in each node.
+
+        A difference of large values shows what was lost where they were made, so a
+        convolution answers for what reads it, too.
+        """
+        subject, loss = self.subject, self._losses(base)
+
+        def worst(tensors: Iterable[str]) -> float:
+            return max((loss.get(name, 0.0) for name in tensors), default=0.0)
+
+        own = [worst(node.output) - worst(node.input) for node in subject.model.graph.node]
+        return [
+            max(own[j] for j in (i, *self._after(i))) if self._counts(i) else own[i]
+            for i in range(len(own))
+        ]
+
+    def _after(self, i: int) -> set[int]:
+        """Nodes without multiply-adds that read a node's outputs."""
+        near = {j for name in self.subject.node(i).output for j in self.subject.read.get(name, [])}
+        return {j for j in near if not self._counts(j)}
 
     def _counts(self, i: int) -> bool:
         return self.subject.node(i).op_type in MAC_OPS

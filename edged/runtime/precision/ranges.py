@@ -1,9 +1,9 @@
 """How large the numbers in a network get: the largest absolute value of every float tensor.
 
-Measured in FP32 on onnxruntime's CPU.  The reduction happens inside the graph (Abs, then
-ReduceMax), so that a run gives one number a tensor and memory stays flat; only those
-numbers are kept, never a crop or an activation.  Ranges of several runs merge by maximum,
-which is what lets a live pipeline stream its crops through (:class:`LiveRanges`).
+Measured in FP32 on onnxruntime's CPU.  The reduction happens inside the graph (ReduceMin
+and ReduceMax), so that a run gives two numbers a tensor and memory stays flat; only the
+larger absolute value is kept, never a crop or an activation.  Ranges of several runs merge
+by maximum, which is what lets a live pipeline stream its crops (:class:`LiveRanges`).
 
 Knows graphs and numbers; knows no precision.
 """
@@ -24,8 +24,11 @@ from edged.runtime.precision.cpu import CpuRun, Feeds
 from edged.runtime.precision.lift import lifted
 from edged.runtime.precision.nodes import element_types, fresh, names
 
-OUTPUTS_A_PASS = 512
+OUTPUTS_A_PASS = 1024
 """Tensors watched in one run: each is read at once and keeps nothing alive but a number."""
+
+_SUM = "__sum_of_all"
+"""Ends the names of sums that are looked at for NaN and not kept."""
 
 _SAME = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 """The output has the input's numbers, all of them."""
@@ -85,15 +88,18 @@ class LiveRanges:
         peaks: dict[str, float] = {}
         for run, tensors in self._passes:
             for probe, value in run(feeds).items():
-                peaks[tensors[probe]] = float(value) if value.size else 0.0
+                # Extremes may pass a NaN over; a sum of what comes out at the end does not.
+                if not np.isfinite(value):
+                    raise EngineError(
+                        f"the network gives no finite numbers in FP32 (tensor "
+                        f"{tensors[probe]}): a damaged model file, or one of another contract; "
+                        "run: edged models verify"
+                    )
+                if not probe.endswith(_SUM):
+                    name = tensors[probe]
+                    peaks[name] = max(peaks.get(name, 0.0), abs(float(value)))
         for name, source in self._same.items():
             peaks[name] = peaks[source]
-        wrong = [name for name, peak in peaks.items() if not np.isfinite(peak)]
-        if wrong:
-            raise EngineError(
-                f"the network gives no finite numbers in FP32 (tensor {wrong[0]} first): a "
-                "damaged model file, or one of another contract; run: edged models verify"
-            )
         with self._lock:
             self._ranges = self._ranges.merged(Ranges(peaks, 1))
 
@@ -147,17 +153,25 @@ def _floats(model: onnx.ModelProto) -> tuple[list[str], dict[str, str]]:
 def _watched(
     model: onnx.ModelProto, tensors: Sequence[str]
 ) -> Iterable[tuple[onnx.ModelProto, dict[str, str]]]:
-    """Copies of the graph whose outputs are the peaks: (graph, output -> tensor)."""
+    """Copies of the graph whose outputs are the extremes: (graph, output -> tensor)."""
+    types = element_types(model)
+    ends = [one.name for one in model.graph.output if types[one.name] == TensorProto.FLOAT]
     for start in range(0, len(tensors), OUTPUTS_A_PASS):
         watched = clone(model)
         taken = names(watched)
         del watched.graph.output[:]
         found: dict[str, str] = {}
-        for name in tensors[start : start + OUTPUTS_A_PASS]:
-            size, peak = fresh(f"{name}__size", taken), fresh(f"{name}__peak", taken)
-            watched.graph.node.append(helper.make_node("Abs", [name], [size]))
-            watched.graph.node.append(helper.make_node("ReduceMax", [size], [peak], keepdims=0))
-            info = helper.make_tensor_value_info(peak, TensorProto.FLOAT, [])
+        for name in ends:
+            total = f"{name}{_SUM}"
+            found[total] = name
+            watched.graph.node.append(helper.make_node("ReduceSum", [name], [total], keepdims=0))
+            info = helper.make_tensor_value_info(total, TensorProto.FLOAT, [])
             watched.graph.output.append(info)
-            found[peak] = name
+        for name in tensors[start : start + OUTPUTS_A_PASS]:
+            for kind in ("ReduceMin", "ReduceMax"):
+                end = fresh(f"{name}__{kind}", taken)
+                watched.graph.node.append(helper.make_node(kind, [name], [end], keepdims=0))
+                info = helper.make_tensor_value_info(end, TensorProto.FLOAT, [])
+                watched.graph.output.append(info)
+                found[end] = name
         yield watched, found

@@ -40,7 +40,7 @@ class Survey:
         feeds: one run each.
         threads: of onnxruntime.
         base: ranges of the original graph on these feeds.
-        live: ranges that the site measured on that graph, or None.
+        wider: ranges of that graph on other crops, or None.
         progress: called after each run.
     """
 
@@ -48,20 +48,20 @@ class Survey:
     feeds: Sequence[Feeds]
     threads: int
     base: Ranges
-    live: Ranges | None
+    wider: Ranges | None
     progress: Callable[[], None]
 
     @staticmethod
     def start(
         model: onnx.ModelProto,
         feeds: Sequence[Feeds],
-        live: Ranges | None,
+        wider: Ranges | None,
         threads: int,
         progress: Callable[[], None],
     ) -> Survey:
         """Measure the original graph."""
         base = range_files.measure(model, feeds, threads=threads, progress=progress)
-        return Survey(model, feeds, threads, base, live, progress)
+        return Survey(model, feeds, threads, base, wider, progress)
 
     def of(self, model: onnx.ModelProto) -> Subject:
         """The subject of that graph or of a rewritten one."""
@@ -74,15 +74,15 @@ class Survey:
         return Subject(model, macs(model, shapes), static_shapes(model, shapes), self._grown(found))
 
     def _grown(self, found: Ranges) -> Ranges:
-        """Ranges as the site's crops would make them: larger by as much as there."""
-        if self.live is None:
+        """Ranges as those other crops would make them: larger by as much as there."""
+        if self.wider is None:
             return found
         peaks = dict(found.peaks)
         for name, peak in peaks.items():
-            here, there = self.base.peaks.get(name, 0.0), self.live.peaks.get(name, 0.0)
+            here, there = self.base.peaks.get(name, 0.0), self.wider.peaks.get(name, 0.0)
             if here > 0:
                 peaks[name] = peak * max(1.0, there / here)
-        return Ranges(peaks, found.runs + self.live.runs)
+        return Ranges(peaks, found.runs + self.wider.runs)
 
 
 def choose(subject: Subject, survey: Survey, bench: Bench) -> tuple[tuple[Rescale, ...], Subject]:

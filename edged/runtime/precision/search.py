@@ -16,7 +16,9 @@ import datetime as dt
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
 
@@ -57,6 +59,28 @@ class Report:
     met: bool
     trials: int
 
+    def as_data(self, recipe: str) -> dict[str, Any]:
+        """For JSON: figures of plain FP16 and of the plan, and the plan.
+
+        Figures that a model does not have, and the PSNR of numbers that are not finite,
+        are null.
+        """
+        return {
+            "recipe": recipe,
+            "plain_fp16": {**_figures(self.plain), "finite": self.plain.finite},
+            "planned": {
+                **_figures(self.planned),
+                "finite": self.planned.finite,
+                "fp16_macs_share": round(self.fp16_macs_share, 4),
+                "fp32_nodes": list(self.fp32_nodes),
+            },
+            "rescale": [msgspec.to_builtins(one) for one in self.rescale],
+            "reasons": dict(self.reasons),
+            "met": self.met,
+            "trials": self.trials,
+            "versions": versions(),
+        }
+
     def plan(self, recipe: str, model_sha256: str, measured_on: str) -> PrecisionPlan:
         """The plan's file.
 
@@ -76,18 +100,15 @@ class Report:
                 plain_finite=self.plain.finite,
                 measured_on=measured_on,
                 date=dt.datetime.now(dt.timezone.utc).date().isoformat(),
-                psnr_db=_digits(self.planned.psnr_db, 2),
-                cosine=_digits(self.planned.cosine, 7),
-                score_error=_digits(self.planned.score, 5),
-                box_error_px=_digits(self.planned.box_px, 3),
-                plain_psnr_db=_digits(self.plain.psnr_db, 2) if self.plain.finite else None,
+                plain_psnr_db=_figures(self.plain)["psnr_db"],
+                **_figures(self.planned),
                 versions=versions(),
             ),
         )
 
 
-Progress = Callable[[str, int], None]
-"""Takes what is done now, and how many runs are done."""
+Progress = Callable[[str, float], None]
+"""Takes what is done now, and which share of it is done."""
 
 
 def find_plan(
@@ -98,8 +119,8 @@ def find_plan(
     bound: Bound,
     budget: Budget | None = None,
     embed: Embed | None = None,
-    live: Ranges | None = None,
-    progress: Progress = lambda _text, _done: None,
+    wider: Ranges | None = None,
+    progress: Progress = lambda _text, _share: None,
 ) -> Report:
     """Search a plan.
 
@@ -110,7 +131,8 @@ def find_plan(
         bound: how far the answers may be from FP32's.
         budget: how much may be tried.
         embed: recogniser for pictures; without one they have no cosine.
-        live: ranges of this graph from the site's own crops.
+        wider: ranges of this graph on other crops: the site's own, or extremes that are no
+            faces any more and have no figures.
         progress: told what happens.
 
     Raises:
@@ -119,18 +141,19 @@ def find_plan(
     budget = budget or Budget()
     source = lifted(model)
     done = _Count(progress)
-    done("measuring ranges")
+    done("measure ranges", len(search_feeds))
     bench = Bench.of(source, search_feeds, embed, budget.threads)
-    survey = Survey.start(source, search_feeds, live, budget.threads, done)
+    survey = Survey.start(source, search_feeds, wider, budget.threads, done)
     first = survey.of(source)
-    done("rescaling")
+    done("rescale", 2 * len(search_feeds))
     rewrites, subject = choose(first, survey, bench)
-    done("searching")
+    done("search", budget.trials)
     hunt = Hunt(subject, bench, bound, budget, done)
     fp32 = hunt.run()
-    done("testing")
+    done("measure the plan", 2)
     test = Bench.of(source, test_feeds, embed, budget.threads)
     planned = test.error(subject.model, fp32)
+    done()
     plain = test.error(source, ())
     share = fp16_share(subject.model, subject.macs, fp32)
     order = [key for key in subject.labels if key in fp32]
@@ -153,15 +176,26 @@ class _Count:
 
     progress: Progress
     text: str = ""
+    total: int = 1
     runs: int = 0
 
-    def __call__(self, text: str = "") -> None:
-        """Begin something, or count one run of it."""
+    def __call__(self, text: str = "", total: int = 1) -> None:
+        """Begin something of so many runs, or count one run of it."""
         if text:
-            self.text = text
+            self.text, self.total, self.runs = text, total, 0
         else:
             self.runs += 1
-        self.progress(self.text, self.runs)
+        self.progress(self.text, min(1.0, self.runs / self.total))
+
+
+def _figures(error: Error) -> dict[str, float | None]:
+    """Rounded figures under their names in a plan."""
+    return {
+        "psnr_db": _digits(error.psnr_db, 2) if error.finite else None,
+        "cosine": _digits(error.cosine, 7),
+        "score_error": _digits(error.score, 5),
+        "box_error_px": _digits(error.box_px, 3),
+    }
 
 
 def _digits(value: float | None, count: int) -> float | None:
