@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 from edged.recipe import load_recipe
+from edged.runtime.graph.load import prepared_bytes
 from edged.runtime.graph.prepare import prepare
 from edged.runtime.onnx import OnnxSession
 
@@ -33,3 +34,9 @@ def run(session, **feeds):
     """Outputs by name."""
     out = session.run(feeds)
     return {spec.name: value for spec, value in zip(session.outputs, out, strict=True)}
+
+
+def of_file(path, recipe_id, model_id="m"):
+    """A session on a public file by a shipped recipe, not yet entered."""
+    graph = prepared_bytes(path, load_recipe(recipe_id))
+    return OnnxSession(graph, model_id=model_id, threads=1)

@@ -24,7 +24,9 @@ from edged.geometry import Matrix
 from edged.pipeline import Pipeline
 from edged.pipeline_parts import Job, Outcome, Stages
 from edged.privacy.guard import Guard, Passed
+from edged.recipe import load_recipe
 from edged.runtime.emap import read_emap
+from edged.runtime.graph.load import prepared_bytes
 from edged.runtime.onnx import OnnxSession
 from edged.runtime.session import Meter
 from edged.scene import GuardSettings, Scene
@@ -152,19 +154,20 @@ class Ours:
         files = self._standins
 
         def session(path: Path, model_id: str) -> OnnxSession:
+            graph = prepared_bytes(path, load_recipe(model_id))
             return stack.enter_context(
-                OnnxSession(path, model_id=model_id, threads=1, meter=self._meter)
+                OnnxSession(graph, model_id=f"stand-in {model_id}", threads=1, meter=self._meter)
             )
 
-        embedder = Embedder(session(files.recogniser, "stand-in recogniser"))
+        embedder = Embedder(session(files.recogniser, "w600k_r50"))
         return Stages(
             detectors=(
-                Scrfd(session(files.detector, "stand-in scrfd")),
-                YuNet(session(files.second_detector, "stand-in yunet")),
+                Scrfd(session(files.detector, "det_10g")),
+                YuNet(session(files.second_detector, "yunet")),
             ),
             embedder=embedder,
             swapper=Swapper(
-                session(files.swapper, "stand-in swapper"),
+                session(files.swapper, "inswapper_128"),
                 read_emap(files.swapper, "stand-in swapper"),
             ),
             swap_mask=oval_mask("arcface_128", 128),

@@ -152,12 +152,17 @@ def _stages(
             detectors.append(Scrfd(session(model_id), thresh))
         else:
             detectors.append(YuNet(session(model_id), thresh))
+
+    def most(model_id: str) -> int:
+        return recipes[model_id].batch.max
+
     contract = recipes[models.swapper].contract
     swapper = Swapper(
         session(models.swapper),
         read_emap(store.ready(models.swapper), models.swapper),
         contract.template,
         contract.size_px,
+        most(models.swapper),
     )
     inner = recipes[models.swapper].builtin
     swap_mask = (
@@ -169,17 +174,21 @@ def _stages(
     if models.restorer:
         contract = recipes[models.restorer].contract
         restorer = Restorer(
-            session(models.restorer), contract.size_px, contract.template, models.fidelity
+            session(models.restorer),
+            contract.size_px,
+            contract.template,
+            models.fidelity,
+            most(models.restorer),
         )
         restore_mask = oval_mask(contract.template, contract.size_px)
     return Stages(
         detectors=detectors,
-        embedder=Embedder(session(models.embedder)),
+        embedder=Embedder(session(models.embedder), most(models.embedder)),
         swapper=swapper,
         swap_mask=swap_mask,
         restorer=restorer,
         restore_mask=restore_mask,
-        recogniser=Embedder(session(models.guard_recogniser)),
+        recogniser=Embedder(session(models.guard_recogniser), most(models.guard_recogniser)),
         recogniser_id=models.guard_recogniser,
         meter=meter,
     )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 from edged.config import Config
 from edged.recipe import Recipe
 from edged.runtime.build.store import EngineStore
 from edged.runtime.build.subject import Model
 from edged.runtime.choice import Wish
+from edged.runtime.cpu import open_on_cpu
 from edged.runtime.cuda_options import CudaSettings
 from edged.runtime.machine import Machine
-from edged.runtime.onnx import OnnxSession
 from edged.runtime.serve import Event, Means, Serving
 from edged.runtime.session import Meter, Session
 from edged.store import ModelStore
@@ -51,8 +52,8 @@ def serving(
         options=runtime.cuda_options,
     )
 
-    def open_cpu(model: Model) -> Session:
-        return OnnxSession(model.path, model_id=model.id, threads=runtime.threads, meter=meter)
+    def open_cpu(model: Model) -> AbstractContextManager[Session]:
+        return open_on_cpu(model.path, model.recipe, threads=runtime.threads, meter=meter)
 
     means = Means(
         machine=machine or Machine(cuda=cuda),

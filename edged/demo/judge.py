@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from edged.faces import Image
 from edged.geometry import Matrix
+from edged.recipe import load_recipe
+from edged.runtime.graph.load import prepared_bytes
 from edged.runtime.onnx import OnnxSession
 from edged.stages.align import crops
 from edged.stages.embed import SIZE_PX, Embedder
@@ -80,7 +82,8 @@ class Judge:
         self._confirm = cv2.CascadeClassifier(
             str(folder / "haarcascade_frontalface_alt_tree.xml")
         )
-        self._session = OnnxSession(recogniser, model_id="builtin_recogniser", threads=1)
+        graph = prepared_bytes(recogniser, load_recipe("builtin_recogniser"))
+        self._session = OnnxSession(graph, model_id="builtin_recogniser", threads=1)
         self._embed = Embedder(self._session.__enter__())
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,7 @@ class Means:
 
     machine: Machine
     engines: EngineStore
-    open_cpu: Callable[[Model], Session]
+    open_cpu: Callable[[Model], AbstractContextManager[Session]]
     meter: Meter
     background: bool = True
     patience: Patience | None = None

@@ -1,7 +1,7 @@
 """Identity vectors: the ArcFace recogniser contract.
 
-Input [n, 3, 112, 112] RGB (x - 127.5) / 127.5, output [n, d], not normalised.
-Knows arrays only.
+The prepared graph takes `crops` uint8 [n, 112, 112, 3] BGR and gives `embeddings` float32
+[n, d], not normalised.  Knows arrays only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from edged.errors import EngineError
 from edged.faces import Floats, Image
 from edged.runtime.session import Session
-from edged.stages.tensor import crops_to_tensor
+from edged.stages.batches import run_faces
 
 SIZE_PX = 112
 
@@ -23,27 +23,18 @@ class Embedder:
     """One recogniser.
 
     Attributes:
-        session: entered session of the model.
+        session: entered session of the prepared model.
+        most: faces in one run; 0 for any number.
     """
 
     session: Session
+    most: int = 0
 
     def raw(self, crops: Image) -> Floats:
         """(n, 112, 112, 3) uint8 BGR aligned crops -> (n, d) float32 as the network gives."""
         if not len(crops):
             return np.zeros((0, self.width), np.float32)
-        blob = crops_to_tensor(crops, 127.5, 1 / 127.5)
-        spec = self.session.inputs[0]
-        if spec.shape[0] == 1 and len(crops) > 1:
-            # Copied run by run: the session may use its output memory again.
-            out = np.concatenate(
-                [
-                    np.array(self.session.run({spec.name: blob[i : i + 1]})[0])
-                    for i in range(len(crops))
-                ]
-            )
-        else:
-            out = np.array(self.session.run({spec.name: blob})[0])
+        out = run_faces(self.session, {"crops": crops}, {}, self.most)["embeddings"]
         if out.shape != (len(crops), out.shape[-1]) or not np.isfinite(out).all():
             msg = f"model {self.session.model_id} gave no finite vector for each face"
             raise EngineError(msg)

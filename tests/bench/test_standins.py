@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+from graph_kit import of_file
 
 from edged.bench.standins import restorers
 from edged.bench.standins.detector import SCRFD_OUTPUTS, scrfd
 from edged.bench.standins.faces import draw_face, landmarks
 from edged.bench.standins.pack import write_standins
 from edged.runtime.emap import read_emap
-from edged.runtime.onnx import OnnxSession
 from edged.stages.scrfd import Scrfd
 from edged.stages.yunet import YuNet
+
+RECIPES = {"scrfd": "det_10g", "yunet": "yunet"}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,7 @@ def test_detectors_find_a_drawn_face_where_it_is(standins, family, side_px):
     picture = np.full((640, 640, 3), 90, np.uint8)
     draw_face(picture, (310.0, 333.0), side_px, 5)
     path = standins.detector if family == "scrfd" else standins.second_detector
-    with OnnxSession(path, model_id=family, threads=1) as session:
+    with of_file(path, RECIPES[family]) as session:
         seen = (Scrfd if family == "scrfd" else YuNet)(session)(picture, 640)
     assert len(seen) == 1
     half = side_px / 2
@@ -43,7 +45,7 @@ def test_detectors_see_nothing_between_two_faces(standins, family):
     for y in (30.0, 66.0):
         draw_face(picture, (60.0, y), 30, 5)
     path = standins.detector if family == "scrfd" else standins.second_detector
-    with OnnxSession(path, model_id=family, threads=1) as session:
+    with of_file(path, RECIPES[family]) as session:
         seen = (Scrfd if family == "scrfd" else YuNet)(session)(picture, 128)
     assert all(min(abs(y - 30), abs(y - 66)) < 6 for y in seen.boxes[:, 1::2].mean(axis=1))
 
@@ -52,7 +54,7 @@ def test_detectors_see_nothing_in_noise(standins):
     """A picture without a drawn face has none."""
     picture = np.random.default_rng(1).integers(0, 256, (640, 640, 3), np.uint8)
     for path, stage in ((standins.detector, Scrfd), (standins.second_detector, YuNet)):
-        with OnnxSession(path, model_id="stand-in", threads=1) as session:
+        with of_file(path, RECIPES[stage.family]) as session:
             assert len(stage(session)(picture, 640)) == 0
 
 

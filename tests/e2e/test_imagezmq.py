@@ -11,12 +11,12 @@ import imagezmq
 import numpy as np
 import pytest
 from booth import Booth
+from graph_kit import of_file
 from photos import astronaut, t1
 from shots import face, number_of, say
 
 from edged.geometry import similarity, template
 from edged.privacy.pixels import coarse_correlation, untouched_share
-from edged.runtime.onnx import OnnxSession
 from edged.stages.scrfd import Scrfd
 from edged.stages.search import search
 from edged.stages.views import Effort
@@ -40,7 +40,7 @@ def booth(tmp_path_factory, test_models):
 
 @pytest.fixture(scope="module")
 def finder(test_models):
-    with OnnxSession(test_models / "det_500m.onnx", model_id="d", threads=1) as session:
+    with of_file(test_models / "det_500m.onnx", "det_500m") as session:
         yield Scrfd(session)
 
 

@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 import pytest
 from booth import Booth
+from graph_kit import of_file
 from judge import Judge
 from mosquitto import wait_for
 from photos import astronaut, t1
 
 from edged.geometry import clip, iou, similarity, template
 from edged.privacy.pixels import coarse_correlation, untouched_share
-from edged.runtime.onnx import OnnxSession
 from edged.stages.embed import Embedder
 from edged.stages.scrfd import Scrfd
 from edged.stages.search import search
@@ -40,8 +40,8 @@ def booth(tmp_path_factory, test_models):
 def eyes(booth, test_models):
     """Judge, and landmark finder and recogniser for comparisons."""
     with (
-        OnnxSession(test_models / "det_500m.onnx", model_id="d", threads=1) as d,
-        OnnxSession(booth.folder / "models/test_mbf.onnx", model_id="r", threads=1) as r,
+        of_file(test_models / "det_500m.onnx", "det_500m") as d,
+        of_file(booth.folder / "models/test_mbf.onnx", "w600k_mbf") as r,
     ):
         yield Judge(test_models), Scrfd(d), Embedder(r)
 

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 from booth import Booth
+from graph_kit import of_file
 from photos import astronaut, t1
 from shots import say
 
 from edged.daemon.pictures import builtin_poster
 from edged.geometry import similarity, template
-from edged.runtime.onnx import OnnxSession
 from edged.stages.embed import Embedder
 from edged.stages.scrfd import Scrfd
 from edged.stages.search import search
@@ -49,10 +49,13 @@ class People:
 
     def __init__(self, booth, models):
         self._sessions = [
-            OnnxSession(path, model_id=path.stem, threads=1).__enter__()
-            for path in (booth.folder / "models/builtin_recogniser.onnx",
-                         booth.folder / "models/test_mbf.onnx", models / "det_500m.onnx")
-        ]  # fmt: skip
+            of_file(path, recipe_id).__enter__()
+            for path, recipe_id in (
+                (booth.folder / "models/builtin_recogniser.onnx", "builtin_recogniser"),
+                (booth.folder / "models/test_mbf.onnx", "w600k_mbf"),
+                (models / "det_500m.onnx", "det_500m"),
+            )
+        ]
         self.recognisers = [Embedder(s) for s in self._sessions[:2]]
         finder = Scrfd(self._sessions[2])
         self.found = [

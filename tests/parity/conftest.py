@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graph_kit import of_file
 
 from edged.bench.standins.pack import write_standins
 from edged.runtime.onnx import OnnxSession
@@ -40,10 +41,14 @@ def load_pair(folder: Path, detector: str, recogniser: str, stack: ExitStack) ->
         )
     app.prepare(ctx_id=-1, det_size=(640, 640))
 
-    def session(name: str) -> OnnxSession:
-        return stack.enter_context(OnnxSession(folder / name, model_id=name, threads=1))
+    def session(name: str, recipe_id: str) -> OnnxSession:
+        return stack.enter_context(of_file(folder / name, recipe_id, name))
 
-    return Pair(app, Scrfd(session(detector)), Embedder(session(recogniser)))
+    return Pair(
+        app,
+        Scrfd(session(detector, detector.removesuffix(".onnx"))),
+        Embedder(session(recogniser, "w600k_r50")),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from graph_kit import of_file
 
 from edged.bench.frames import Case, make_scene
 from edged.runtime.emap import read_emap
-from edged.runtime.onnx import OnnxSession
 from edged.stages.align import crops, matrices
 from edged.stages.embed import SIZE_PX
 from edged.stages.search import search
@@ -84,7 +84,7 @@ def test_swap_crop_is_the_same(standins, standin_pair):
     scene = make_scene(Case(1920, 1080, 4))
     theirs = get_model(str(standins.swapper), providers=["CPUExecutionProvider"])
     (source,) = standin_pair.app.get(scene.source)
-    with OnnxSession(standins.swapper, model_id="stand-in", threads=1) as session:
+    with of_file(standins.swapper, "inswapper_128") as session:
         swapper = Swapper(session, read_emap(standins.swapper, "stand-in"))
         latent = swapper.latent(source.normed_embedding)
         for face in standin_pair.app.get(scene.frame):
@@ -100,7 +100,7 @@ def test_all_faces_in_one_call_are_the_same_as_one_by_one(standins, standin_pair
     scene = make_scene(Case(1920, 1080, 4))
     faces = standin_pair.app.get(scene.frame)
     (source,) = standin_pair.app.get(scene.source)
-    with OnnxSession(standins.swapper, model_id="stand-in", threads=1) as session:
+    with of_file(standins.swapper, "inswapper_128") as session:
         swapper = Swapper(session, read_emap(standins.swapper, "stand-in"))
         targets = crops(scene.frame, matrices([f.kps for f in faces], "arcface_128", 128), 128)
         people = [source, *faces[1:]]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import onnxruntime
 import pytest
+from graph_kit import of_file, session_of
 
 from edged.bench.standins.restorers import CONTRACTS
-from edged.runtime.onnx import OnnxSession
+from edged.recipe import load_recipe
+from edged.runtime.graph.load import load_prepared
 from edged.stages.restore import Restorer
 
 
@@ -26,7 +29,7 @@ def test_restored_crop_is_the_network_s_own_answer(standins, name):
     )
     answer = plain.run([contract.output], feeds)[0]
     wanted = (np.clip(answer[0], -1, 1) + 1) / 2 * 255
-    with OnnxSession(standins.restorer(name), model_id=name, threads=1) as session:
+    with session_of(prepared_restorer(standins, name)) as session:
         restorer = Restorer(session, size_px=side, fidelity=0.25)
         (restored,) = restorer(crop, 1.0)
     assert np.abs(restored[..., ::-1].transpose(2, 0, 1) - wanted).max() <= 1
@@ -36,11 +39,19 @@ def test_fidelity_reaches_the_network(standins):
     """CodeFormer's float64 weight is fed: fidelity 1 returns the crop, 0 sharpens it."""
     crop = np.random.default_rng(2).integers(0, 256, (1, 512, 512, 3), np.uint8)
     results = {}
-    with OnnxSession(standins.restorer("codeformer"), model_id="codeformer", threads=1) as session:
+    with of_file(standins.restorer("codeformer"), "codeformer") as session:
         for fidelity in (0.0, 1.0):
             results[fidelity] = Restorer(session, fidelity=fidelity)(crop, 1.0)
     assert np.abs(results[1.0].astype(int) - crop).max() <= 1
     assert np.abs(results[0.0].astype(int) - crop).max() > 20
+
+
+def prepared_restorer(standins, name):
+    """The graph by a shipped recipe whose side is the export's."""
+    recipe = load_recipe("codeformer" if CONTRACTS[name].fidelity else "gfpgan_1.4")
+    contract = msgspec.structs.replace(recipe.contract, size_px=CONTRACTS[name].size_px)
+    recipe = msgspec.structs.replace(recipe, contract=contract)
+    return load_prepared(standins.restorer(name), recipe).model
 
 
 def _tensor(crop):

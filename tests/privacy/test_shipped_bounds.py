@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fakes.attacks import ATTACKS
+from graph_kit import of_file
 from photos import astronaut, t1
 
 from edged.builtin.character import LOOKS, draw_character
@@ -15,7 +16,6 @@ from edged.geometry import similarity, template
 from edged.privacy.pixels import coarse_correlation, untouched_share
 from edged.resources import data_folder
 from edged.runtime.emap import read_emap
-from edged.runtime.onnx import OnnxSession
 from edged.stages.align import crops, matrices
 from edged.stages.embed import Embedder
 from edged.stages.paste import Mask, paste
@@ -28,7 +28,7 @@ from edged.stages.views import Effort
 @pytest.fixture(scope="module")
 def people(test_models):
     """(photo, landmarks) of seven people."""
-    with OnnxSession(test_models / "det_500m.onnx", model_id="d", threads=1) as session:
+    with of_file(test_models / "det_500m.onnx", "det_500m") as session:
         found = [
             (photo, face.landmarks)
             for photo in (t1(), astronaut())
@@ -70,8 +70,8 @@ def test_swaps_pass_the_pixel_test(people, pack):
     """Of the swaps of seven people with nine characters at most one in twenty is filled."""
     bound = load(data_folder("calibration") / "guard.toml").swappers["builtin_swapper"]
     with (
-        OnnxSession(pack["builtin_recogniser"], model_id="r", threads=1) as r,
-        OnnxSession(pack["builtin_swapper"], model_id="s", threads=1) as s,
+        of_file(pack["builtin_recogniser"], "builtin_recogniser") as r,
+        of_file(pack["builtin_swapper"], "builtin_swapper") as s,
     ):
         embed = Embedder(r)
         swapper = Swapper(s, read_emap(pack["builtin_swapper"], "s"))
@@ -98,7 +98,7 @@ def test_swaps_pass_the_pixel_test(people, pack):
 def test_strangers_stay_below_the_identity_bound(people, pack):
     """The built-in recogniser keeps seven people apart by the shipped bound."""
     bound = load(data_folder("calibration") / "guard.toml").recognisers["builtin_recogniser"]
-    with OnnxSession(pack["builtin_recogniser"], model_id="r", threads=1) as session:
+    with of_file(pack["builtin_recogniser"], "builtin_recogniser") as session:
         vectors = np.concatenate(
             [Embedder(session)(crops(p, matrices([q], "arcface_112", 112), 112)) for p, q in people]
         )

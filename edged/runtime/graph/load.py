@@ -37,6 +37,11 @@ def load_prepared(path: Path, recipe: Recipe, *, batched: bool = True) -> Prepar
     )
 
 
+def prepared_bytes(path: Path, recipe: Recipe, *, batched: bool = True) -> bytes:
+    """The prepared graph as a runtime loads it from memory; see :func:`load_prepared`."""
+    return bytes(load_prepared(path, recipe, batched=batched).model.SerializeToString())
+
+
 def read_model(path: Path, model_id: str) -> onnx.ModelProto:
     """The file as it is.
 
