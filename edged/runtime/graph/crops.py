@@ -19,12 +19,9 @@ def arcface(work: Work) -> None:
     """`crops` -> `embeddings` [n, d], as the network gives them."""
     picture, output = work.picture_input(), work.model.graph.output[0]
     side, kind = work.square(picture), _type_of(work, output.name)
-    before = Emitter(work.model, "pre/")
-    elem_type = picture.type.tensor_type.elem_type
-    _, value = pictures.take(before, "crops", work.contract, elem_type)
+    pictures.take(work.model, picture, "crops", work.contract)
     extents = output.type.tensor_type.shape.dim
     width = extents[-1].dim_value if extents else 0
-    tools.rename(work.model, {picture.name: value})
     if kind == FLOAT:
         tools.rename(work.model, {output.name: "embeddings"})
     else:
@@ -45,17 +42,15 @@ def inswapper(work: Work) -> None:
         raise work.wrong(what)
     side, output = work.square(picture), work.model.graph.output[0].name
     width = work.width(vectors[0])
-    before = Emitter(work.model, "pre/")
-    elem_type = picture.type.tensor_type.elem_type
-    _, value = pictures.take(before, "crops", work.contract, elem_type)
+    pictures.take(work.model, picture, "crops", work.contract)
     latents = Emitter(work.model, "pre/latents/")
     vector = pictures.typed(latents, "latents", vectors[0].type.tensor_type.elem_type)
     after = Emitter(work.model, "post/")
     planes = pictures.floats(after, output, _type_of(work, output))
     _check(after, planes)
     clipped = pictures.pixels(after, planes, work.contract)
-    pictures.give(after, clipped, work.contract, "swapped")
-    tools.rename(work.model, {picture.name: value, vectors[0].name: vector})
+    pictures.give(after, clipped, "swapped")
+    tools.rename(work.model, {vectors[0].name: vector})
     crops = (UINT8, (work.faces, side, side, CHANNELS))
     declare(
         work,
@@ -72,10 +67,8 @@ def restorer(work: Work) -> None:
         what = f"it has {len(numbers)} inputs beside the picture, a restorer has one at most"
         raise work.wrong(what)
     side, output = work.square(picture), work.model.graph.output[0].name
-    before = Emitter(work.model, "pre/")
-    elem_type = picture.type.tensor_type.elem_type
-    crop, value = pictures.take(before, "crops", work.contract, elem_type)
-    names = {picture.name: value}
+    crop = pictures.take(work.model, picture, "crops", work.contract)
+    names: dict[str, str] = {}
     crops = (UINT8, (work.faces, side, side, CHANNELS))
     inputs = {"crops": crops, "strength": (FLOAT, (1,))}
     for info in numbers:
@@ -92,7 +85,7 @@ def restorer(work: Work) -> None:
         after.op("Mul", crop, rest, name="crop"),
         name="blended",
     )
-    pictures.give(after, blended, work.contract, "restored")
+    pictures.give(after, blended, "restored")
     tools.rename(work.model, names)
     declare(work, inputs, {"restored": crops, "checks": (FLOAT, (work.faces,))})
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edged.runtime.graph import pictures, tools
+from edged.runtime.graph import pictures
 from edged.runtime.graph.emit import FLOAT, UINT8, Emitter
 from edged.runtime.graph.work import Extent, Work, cut, declare
 
@@ -173,10 +173,7 @@ def _front(work: Work, strides: tuple[int, ...], anchors: int) -> _Grid:
     if sides and any(side % strides[-1] for side in sides):
         what = f"it is fixed at {sides} px, which its strides {strides} do not divide"
         raise work.wrong(what)
-    before = Emitter(work.model, "pre/")
-    elem_type = picture.type.tensor_type.elem_type
-    _, value = pictures.take(before, "picture", work.contract, elem_type)
-    tools.rename(work.model, {picture.name: value})
+    pictures.take(work.model, picture, "picture", work.contract)
     return _Grid(strides, anchors, sides)
 
 

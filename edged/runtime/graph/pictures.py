@@ -11,9 +11,12 @@ Knows a recipe's normalisation; knows no family.
 from __future__ import annotations
 
 import numpy as np
+import onnx
+from onnx import numpy_helper
 
 from edged.faces import Floats
 from edged.recipe import Contract, Triple
+from edged.runtime.graph import tools
 from edged.runtime.graph.emit import FLOAT, UINT8, Emitter
 
 RGB_TO_BGR = (2, 1, 0)
@@ -28,28 +31,57 @@ def _per_channel(values: Triple, *, inverse: bool = False) -> Floats:
     return np.asarray(one, np.float32)
 
 
-def take(emit: Emitter, source: str, contract: Contract, elem_type: int) -> tuple[str, str]:
-    """The front: bytes to (pixel - mean) / std as planes in the network's channel order.
+def take(
+    model: onnx.ModelProto, picture: onnx.ValueInfoProto, source: str, contract: Contract
+) -> str:
+    """Put bytes before a file's picture input, which is then no input any more.
 
     Args:
-        emit: with the prefix "pre/".
-        source: the uint8 input, [n, h, w, 3] BGR.
+        model: changed in place.
+        picture: the file's input, [n, 3, h, w].
+        source: name of the uint8 input, [n, h, w, 3] BGR.
         contract: channels, mean and std.
-        elem_type: of the file's input.
 
     Returns:
-        The planes before normalisation, float32 [n, 3, h, w] 0..255, and after it, of the
-        type that the file wants.
+        The picture as float32 planes [n, 3, h, w] BGR, 0..255.
     """
+    emit = Emitter(model, "pre/")
     value = emit.cast(source, FLOAT, name="float")
-    value = emit.op("Transpose", value, name="planes", perm=list(TO_PLANES))
-    if contract.channels == "rgb":
+    planes = value = emit.op("Transpose", value, name="planes", perm=list(TO_PLANES))
+    if contract.channels == "rgb" and not _turn_weights(model, picture.name):
         order = emit.constant("order", list(RGB_TO_BGR))
         value = emit.op("Gather", value, order, name="channels", axis=1)
-    planes = value
-    value = emit.moved(value, -_per_channel(contract.mean), name="centred")
-    value = emit.scaled(value, _per_channel(contract.std, inverse=True), name="scaled")
-    return planes, typed(emit, value, elem_type)
+        mean, std = contract.mean, contract.std
+    elif contract.channels == "rgb":
+        mean, std = contract.mean[::-1], contract.std[::-1]
+    else:
+        mean, std = contract.mean, contract.std
+    value = emit.moved(value, -_per_channel(mean), name="centred")
+    value = emit.scaled(value, _per_channel(std, inverse=True), name="scaled")
+    value = typed(emit, value, picture.type.tensor_type.elem_type)
+    tools.rename(model, {picture.name: value})
+    return planes
+
+
+def _turn_weights(model: onnx.ModelProto, picture: str) -> bool:
+    """Let the first convolutions read BGR where they read RGB; whether all readers are such.
+
+    Their weights are turned round along the input's channels, which changes no number, and
+    saves a pass over the picture at every run.
+    """
+    constants = tools.initializers(model)
+    readers = [node for node in model.graph.node if picture in node.input]
+    for node in readers:
+        plain = node.op_type == "Conv" and tools.attribute(node, "group", 1) == 1
+        if not plain or node.input[1] not in constants:
+            return False
+    turned = {node.input[1] for node in readers}
+    for name in sorted(turned):
+        weight = np.ascontiguousarray(tools.array(constants[name])[:, ::-1])
+        model.graph.initializer.append(numpy_helper.from_array(weight, f"{name}/bgr"))
+    for node in readers:
+        node.input[1] = f"{node.input[1]}/bgr"
+    return bool(readers)
 
 
 def typed(emit: Emitter, value: str, elem_type: int) -> str:
@@ -63,18 +95,19 @@ def floats(emit: Emitter, value: str, elem_type: int) -> str:
 
 
 def pixels(emit: Emitter, planes: str, contract: Contract) -> str:
-    """The network's planes in its own range -> float32 planes 0..255, clipped."""
+    """The network's planes in its own range -> float32 planes BGR, 0..255, clipped."""
     value = emit.scaled(planes, _per_channel(contract.out_std), name="scaled")
     value = emit.moved(value, _per_channel(contract.out_mean), name="moved")
     bounds = emit.constant("black", 0.0), emit.constant("white", 255.0)
-    return emit.op("Clip", value, *bounds, name="clipped")
-
-
-def give(emit: Emitter, planes: str, contract: Contract, to: str) -> str:
-    """Float planes 0..255 -> uint8 [n, h, w, 3] BGR, rounded half to even as OpenCV does."""
-    value = emit.op("Round", planes, name="rounded")
+    value = emit.op("Clip", value, *bounds, name="clipped")
     if contract.channels == "rgb":
         order = emit.constant("order", list(RGB_TO_BGR))
         value = emit.op("Gather", value, order, name="channels", axis=1)
+    return value
+
+
+def give(emit: Emitter, planes: str, to: str) -> str:
+    """Float planes BGR 0..255 -> uint8 [n, h, w, 3], rounded half to even as OpenCV does."""
+    value = emit.op("Round", planes, name="rounded")
     value = emit.op("Transpose", value, name="pixels", perm=list(TO_PIXELS))
     return emit.cast(value, UINT8, name="bytes", out=to)
