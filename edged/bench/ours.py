@@ -25,10 +25,9 @@ from edged.pipeline import Pipeline
 from edged.pipeline_parts import Job, Outcome, Stages
 from edged.privacy.guard import Guard, Passed
 from edged.recipe import load_recipe
+from edged.runtime.cpu import open_on_cpu
 from edged.runtime.emap import read_emap
-from edged.runtime.graph.load import prepared_bytes
-from edged.runtime.onnx import OnnxSession
-from edged.runtime.session import Meter
+from edged.runtime.session import Meter, Session
 from edged.scene import GuardSettings, Scene
 from edged.stages.align import crops, matrices
 from edged.stages.embed import SIZE_PX, Embedder
@@ -153,11 +152,9 @@ class Ours:
     def _load(self, stack: ExitStack) -> Stages:
         files = self._standins
 
-        def session(path: Path, model_id: str) -> OnnxSession:
-            graph = prepared_bytes(path, load_recipe(model_id))
-            return stack.enter_context(
-                OnnxSession(graph, model_id=f"stand-in {model_id}", threads=1, meter=self._meter)
-            )
+        def session(path: Path, model_id: str) -> Session:
+            opened = open_on_cpu(path, load_recipe(model_id), threads=1, meter=self._meter)
+            return stack.enter_context(opened)
 
         embedder = Embedder(session(files.recogniser, "w600k_r50"))
         return Stages(
