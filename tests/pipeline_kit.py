@@ -20,6 +20,7 @@ from edged.privacy.guard import Guard
 from edged.runtime.session import Meter
 from edged.scene import GuardSettings, Scene
 from edged.stages.align import matrices
+from edged.stages.easel import HostPicture
 from edged.stages.paste import oval_mask
 
 SIDE = 512
@@ -146,7 +147,7 @@ class Pool(OutgoingPool):
 
 def make(
     *eyes, swapper=None, recogniser=None, restorer=None, bounds=BOUNDS,
-    settings=SETTINGS, templates=None,
+    settings=SETTINGS, templates=None, easel=HostPicture,
 ):  # fmt: skip
     """(pipeline, its pool)."""
     recogniser = recogniser or Recogniser()
@@ -172,8 +173,9 @@ def make(
         name: Character(name, vector) for name, vector in (("actor", E0), ("other", E1))
     }
     pipeline = Pipeline(
-        stages, guard, settings, characters=characters, templates=templates or {}, pool=pool
-    )
+        stages, guard, settings, characters=characters, templates=templates or {}, pool=pool,
+        easel=easel,
+    )  # fmt: skip
     return pipeline, pool
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edged.errors import EngineError
-from edged.faces import Floats, Image
+from edged.faces import Floats, Image, Tensor
 from edged.runtime.session import Session
 from edged.stages.batches import run_faces
 
@@ -35,10 +35,18 @@ class Embedder:
         if not len(crops):
             return np.zeros((0, self.width), np.float32)
         out = run_faces(self.session, {"crops": crops}, {}, self.most)["embeddings"]
-        if out.shape != (len(crops), out.shape[-1]) or not np.isfinite(out).all():
+        return self.checked(out, len(crops))
+
+    def checked(self, out: Tensor, count: int) -> Floats:
+        """What the network gave for so many faces.
+
+        Raises:
+            EngineError: another shape, or not finite.
+        """
+        if out.shape != (count, out.shape[-1]) or not np.isfinite(out).all():
             msg = f"model {self.session.model_id} gave no finite vector for each face"
             raise EngineError(msg)
-        return np.asarray(out, np.float32)
+        return np.array(out, np.float32)
 
     def __call__(self, crops: Image) -> Floats:
         """The same, each row with L2 norm 1.

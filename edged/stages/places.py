@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edged.errors import EngineError
-from edged.faces import Detections, Image
+from edged.faces import Detections, Image, Tensor
 from edged.geometry import nms
-from edged.runtime.session import Session
+from edged.runtime.session import DeviceArray, Session
 from edged.stages.batches import require_finite
 
 STEP_PX = 32
@@ -54,13 +54,13 @@ def canvas_size(session: Session, side: int) -> tuple[int, int]:
 
 
 def find_places(
-    session: Session, canvas: Image, *, thresh: float, nms_iou: float, family: str
+    session: Session, canvas: Tensor | DeviceArray, *, thresh: float, nms_iou: float, family: str
 ) -> Detections:
     """Run a detector's graph and keep what counts.
 
     Args:
         session: entered, of a prepared detector.
-        canvas: (1, H, W, 3) uint8 BGR.
+        canvas: (1, H, W, 3) uint8 BGR, here or on the session's device.
         thresh: score from which a place counts.
         nms_iou: places that overlap more are one face.
         family: of the detector.

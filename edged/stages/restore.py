@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edged.faces import Image
+from edged.faces import Image, Tensor
 from edged.runtime.session import Session
 from edged.stages.batches import run_faces, whole_crops
 
@@ -49,12 +49,15 @@ class Restorer:
         """
         if not len(crops):
             return crops
+        out = run_faces(self.session, {"crops": crops}, self.numbers(strength), self.most)
+        return whole_crops(self.session, out["restored"], out["checks"], crops)
+
+    def numbers(self, strength: float) -> dict[str, Tensor]:
+        """The inputs beside the crops, as far as this model has them: float32 [1] each."""
         numbers = {"strength": strength, "fidelity": self.fidelity}
         taken = {spec.name for spec in self.session.inputs}
-        rest = {
+        return {
             name: np.array([number], np.float32)
             for name, number in numbers.items()
             if name in taken
         }
-        out = run_faces(self.session, {"crops": crops}, rest, self.most)
-        return whole_crops(self.session, out["restored"], out["checks"], crops)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from edged.errors import ModelError
-from edged.faces import Detections, Image
-from edged.runtime.session import Session
+from edged.faces import Detections, Image, Tensor
+from edged.runtime.session import DeviceArray, Session
 from edged.stages.places import Canvas, canvas_size, find_places
 
 NMS_IOU = 0.4
@@ -37,9 +37,13 @@ class Scrfd:
         if picture.shape[0] > height or picture.shape[1] > width:
             msg = f"model {self.session.model_id} is fixed at {height} px; set guard.sizes_px to it"
             raise ModelError(msg)
+        return self.places(self.canvas.fill(picture, height, width))
+
+    def places(self, canvas: Tensor | DeviceArray) -> Detections:
+        """Upright faces in a canvas [1, H, W, 3] of the network's size, wherever it lies."""
         return find_places(
             self.session,
-            self.canvas.fill(picture, height, width),
+            canvas,
             thresh=self.det_thresh,
             nms_iou=NMS_IOU,
             family=self.family,

@@ -11,6 +11,7 @@ a grey level.  Knows extents and matrices; knows no pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,33 +34,52 @@ OUTSIDE = np.float32(-(2**30))
 """A sampling line that begins here meets no crop: about a million pixels away."""
 
 
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a resized picture.
+
+    Attributes:
+        length: of the frame, px.
+        scaled: of the resized picture, px.
+        step: frame px a scaled px, where a factor was asked for and not an extent.
+    """
+
+    length: int
+    scaled: int
+    step: float = 0.0
+
+    def places(self) -> tuple[NDArray[np.int64], Floats]:
+        """(scaled,) the pixel before each place, maybe -1, and the share of the next one."""
+        step = self.step or self.length / self.scaled
+        at = ((np.arange(self.scaled) + 0.5) * step - 0.5).astype(np.float32)
+        first = np.floor(at).astype(np.int64)
+        return first, np.asarray(at - first, np.float32)
+
+
 def resize_taps(
-    length: int, scaled: int, canvas: int, *, down: bool, reverse: bool = False
+    axis: Axis, canvas: int, *, down: bool, reverse: bool = False, part: tuple[int, int] = (0, 0)
 ) -> Table:
     """Taps of one axis of a resized picture, black beyond it.
 
     Args:
-        length: of the axis in the frame, px.
-        scaled: in the resized picture.
-        canvas: of the result, at least `scaled`.
+        axis: the frame's and the scaled picture's extents.
+        canvas: extent of the result, at least that of the part.
         down: the axis of rows; OpenCV treats the two axes' ends differently.
         reverse: run backwards, for turned pictures.
+        part: of the scaled picture, first and end; (0, 0) is all of it.
 
     Returns:
         (4, canvas) int32: two places and their weights in 1/2048, 0 beyond the picture.
     """
-    scale = length / scaled
-    at = ((np.arange(scaled) + 0.5) * scale - 0.5).astype(np.float32)
-    first = np.floor(at).astype(np.int64)
-    share = at - first.astype(np.float32)
+    first, share = axis.places()
     if not down:
-        share[(first < 0) | (first >= length - 1)] = 0
+        share[(first < 0) | (first >= axis.length - 1)] = 0
     weight = np.rint(share * np.float32(RESIZE_ONE))
     rest = np.rint((1 - share) * np.float32(RESIZE_ONE))
+    taps = np.stack([first, first + 1, rest, weight])[:, part[0] : part[1] or None]
+    taps[:2] = np.clip(taps[:2], 0, axis.length - 1)
     table = np.zeros((4, canvas), np.int32)
-    taps = np.stack([first, first + 1, rest, weight])
-    taps[:2] = np.clip(taps[:2], 0, length - 1)
-    table[:, :scaled] = taps[:, ::-1] if reverse else taps
+    table[:, : taps.shape[1]] = taps[:, ::-1] if reverse else taps
     return table
 
 
@@ -98,9 +118,10 @@ def paste_tables(
 ) -> tuple[Floats, Floats, list[Rect]]:
     """The tables `rows` and `cols` of n pasted crops, and what they touch.
 
-    All tiles have the size of the largest rectangle, in a few steps: the shapes that a
-    GPU sees stay few.  A tile that would leave the frame is moved back into it; lines of
-    its that lie beyond the rectangle sample nothing, and so do those of the padding.
+    All tiles are squares as large as the longest side of a rectangle, in a few steps: a GPU
+    sees few shapes, each of which it captures once.  A tile that would leave the frame is
+    moved back into it; lines of its that lie beyond the rectangle sample nothing, and so do
+    those of the padding.
 
     Args:
         to_crop: n matrices, frame -> crop.
@@ -112,8 +133,8 @@ def paste_tables(
         [count, 3, h] and [count, 3, w] float32, and n rectangles as `paste` gives them.
     """
     places = [place(matrix, mask, shape) for matrix in to_crop]
-    tall = _step(max((y2 - y1 for (_, y1, _, y2), _ in places), default=0), shape[0])
-    wide = _step(max((x2 - x1 for (x1, _, x2, _), _ in places), default=0), shape[1])
+    side = _step(max((max(x2 - x1, y2 - y1) for (x1, y1, x2, y2), _ in places), default=0))
+    tall, wide = min(side, shape[0]), min(side, shape[1])
     rows = np.full((count, 3, tall), OUTSIDE, np.float32)
     cols = np.full((count, 3, wide), OUTSIDE, np.float32)
     rows[:, 0], cols[:, 0] = np.arange(tall), np.arange(wide)
@@ -130,10 +151,10 @@ def paste_tables(
     return rows, cols, rects
 
 
-def _step(extent: int, limit: int) -> int:
-    """The next of 64, 96, 128, 192, ... px, inside the frame."""
+def _step(extent: int) -> int:
+    """The next of 64, 96, 128, 192, ... px."""
     power = 1 << max(6, (max(extent, 1) - 1).bit_length())
-    return min(power * 3 // 4 if power > 64 and extent <= power * 3 // 4 else power, limit)
+    return power * 3 // 4 if power > 64 and extent <= power * 3 // 4 else power
 
 
 def _inverse(matrix: Matrix) -> tuple[tuple[float, float, float], tuple[float, float, float]]:

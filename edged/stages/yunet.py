@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from edged.faces import Detections, Image
-from edged.runtime.session import Session
+from edged.faces import Detections, Image, Tensor
+from edged.runtime.session import DeviceArray, Session
 from edged.stages.places import Canvas, canvas_size, find_places
 
 NMS_IOU = 0.3
@@ -43,14 +43,18 @@ class YuNet:
                 cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA),
                 np.uint8,
             )[:height, :width]
-        seen = find_places(
-            self.session,
-            self.canvas.fill(picture, height, width),
-            thresh=self.det_thresh,
-            nms_iou=NMS_IOU,
-            family=self.family,
-        )
+        seen = self.places(self.canvas.fill(picture, height, width))
         if scale == 1.0:
             return seen
         up = np.float32(1 / scale)
         return Detections(seen.boxes * up, seen.scores, seen.landmarks * up, self.family)
+
+    def places(self, canvas: Tensor | DeviceArray) -> Detections:
+        """Upright faces in a canvas [1, H, W, 3] of the network's size, wherever it lies."""
+        return find_places(
+            self.session,
+            canvas,
+            thresh=self.det_thresh,
+            nms_iou=NMS_IOU,
+            family=self.family,
+        )

@@ -26,6 +26,12 @@ from edged.onnx_writer import Graph
 BUCKETS = (1, 2, 4, 8)
 """Faces in one run.  Fixed numbers, so that a CUDA graph is captured once for each."""
 
+TILE_PX = {1: 2048, 2: 1536, 4: 1024, 8: 768}
+"""Largest side of a tile, by faces in one run: some 50 MB of float32 for the colours."""
+
+FRAME_PX = (16, 4096)
+"""Sides of a frame that the graphs take.  Larger or smaller ones are the host's."""
+
 _UINT8, _INT32, _INT64 = TensorProto.UINT8, TensorProto.INT32, TensorProto.INT64
 _HALF, _FLOAT = TensorProto.FLOAT16, TensorProto.FLOAT
 

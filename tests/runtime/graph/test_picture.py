@@ -15,7 +15,7 @@ from edged.runtime.graph.picture import BUCKETS, cropper, paster, sampler
 from edged.stages.align import crops
 from edged.stages.paste import oval_mask, paste
 from edged.stages.search import fit
-from edged.stages.taps import crop_table, paste_tables, resize_taps
+from edged.stages.taps import Axis, crop_table, paste_tables, resize_taps
 
 MOST_LEVELS = 1
 """Builds of OpenCV that leave its plain C++ (vendor code on ARM) may round otherwise; on
@@ -69,8 +69,8 @@ SIZES = st.tuples(st.integers(20, 300), st.integers(20, 300))
 def sampled(image, side, turn, canvas):
     """What a detector gets: fitted to a square, turned, black beyond."""
     height, width = fit(image, side)[0].shape[:2]
-    rows = resize_taps(image.shape[0], height, canvas, down=True, reverse=turn in (2, 3))
-    cols = resize_taps(image.shape[1], width, canvas, down=False, reverse=turn in (1, 2))
+    rows = resize_taps(Axis(image.shape[0], height), canvas, down=True, reverse=turn in (2, 3))
+    cols = resize_taps(Axis(image.shape[1], width), canvas, down=False, reverse=turn in (1, 2))
     feeds = {"frame": image, "rows": rows, "cols": cols}
     return session("sample", turn % 2 == 1).run(None, feeds)[0][0]
 

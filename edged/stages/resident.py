@@ -1,0 +1,305 @@
+"""A frame that stays on its device: uploaded once, downloaded once.
+
+Looks, crops, networks and pastes run one after the other on the same device; what crosses
+is small: tables of places, findings, the guard's crops, embeddings, checks.  Each network
+keeps its own session, the one that was built and accepted, and hands its output on in
+device memory: one graph of everything would have to be built, kept and accepted again for
+every pair of models, and would hold their weights a second time.
+
+A network whose recipe says `resident = false`, or that takes fewer faces in one run than
+there are, gets its crops by way of host memory; the frame stays where it is.
+Knows pixels, stages and the tensors of prepared graphs; knows no policy and no runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edged.faces import Detections, Face, Floats, Image, Tensor
+from edged.geometry import Matrix
+from edged.runtime.graph.picture import BUCKETS, FRAME_PX, TILE_PX
+from edged.runtime.session import DeviceArray, Feeds, Session
+from edged.stages.batches import require_finite
+from edged.stages.easel import Canvas, Crops, HostCanvas, HostPicture, Picture
+from edged.stages.embed import SIZE_PX, Embedder, normalise
+from edged.stages.paste import Mask, Rect
+from edged.stages.places import canvas_size
+from edged.stages.restore import Restorer
+from edged.stages.search import Detector, HostLook, search
+from edged.stages.swap import Swapper
+from edged.stages.taps import Axis, crop_table, paste_tables, resize_taps
+from edged.stages.views import FINE_SCALE, Effort, View
+
+_T = TypeVar("_T", bound=np.generic)
+
+MOST_FACES = BUCKETS[-1]
+"""A picture with more faces than one run pastes is made in host memory."""
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Bench:
+    """What works on one device.
+
+    Attributes:
+        sampler: session of `picture.sampler`, upright.
+        turned: likewise, for quarter turns to the side.
+        croppers: of `picture.cropper`, by side.
+        pasters: of `picture.paster`, by mask and faces.
+        resident: whether a network, by model id, may be fed on the device now.
+    """
+
+    sampler: Session
+    turned: Session
+    croppers: Mapping[int, Session]
+    pasters: Mapping[tuple[Mask, int], Session]
+    resident: Callable[[str], bool]
+
+    def __call__(self, image: Image) -> Picture:
+        """Put up a picture; see :data:`edged.stages.easel.Easel`."""
+        sides = image.shape[:2]
+        if min(sides) < FRAME_PX[0] or max(sides) > FRAME_PX[1]:
+            return HostPicture(image)
+        return DevicePicture(image, self)
+
+    def takes(self, stage: Embedder | Swapper | Restorer, count: int) -> bool:
+        """Whether a network gets so many crops, padded, on the device."""
+        fixed = stage.session.inputs[0].shape[0]
+        most = min(fixed or MOST_FACES, stage.most or MOST_FACES)
+        return self.resident(stage.session.model_id) and _bucket(count) <= most
+
+    def cut(self, picture: DeviceArray, to_crop: Sequence[Matrix], size_px: int) -> DeviceArray:
+        """N crops, padded to a bucket."""
+        feeds = {
+            "frame": picture,
+            "extent": _extent(picture),
+            "lines": crop_table(to_crop, size_px, _bucket(len(to_crop))),
+        }
+        return self.croppers[size_px].run_resident(feeds)[0]
+
+    def down(self, crops: DeviceArray, count: int) -> Image:
+        """The first crops, in host memory of their own."""
+        return np.array(self.sampler.download(crops)[:count], np.uint8)
+
+
+@runtime_checkable
+class Resident(Detector, Protocol):
+    """A detector whose network can be shown a canvas on the device."""
+
+    @property
+    def session(self) -> Session:
+        """Of its prepared graph."""
+        ...
+
+    def places(self, canvas: Tensor | DeviceArray) -> Detections:
+        """Upright faces in a canvas [1, H, W, 3] of the size that the network takes."""
+        ...
+
+
+class DevicePicture:
+    """A picture on a device, uploaded when it is first needed.
+
+    Args:
+        image: (h, w, 3) uint8 BGR; only read, and left unchanged meanwhile.
+        bench: what works on it.
+    """
+
+    def __init__(self, image: Image, bench: Bench) -> None:
+        self._image = image
+        self._bench = bench
+        self._array: DeviceArray | None = None
+
+    @property
+    def array(self) -> DeviceArray:
+        """The picture where it is worked on."""
+        if self._array is None:
+            self._array = self._bench.sampler.upload(np.ascontiguousarray(self._image))
+        return self._array
+
+    def view(self, view: View, height: int, width: int) -> DeviceArray:
+        """A view in the corner of a black canvas [1, height, width, 3].
+
+        Valid until the next view that is turned, or not turned, alike.
+        """
+        turned = view.turn % 2 == 1
+        step = 1 / FINE_SCALE if view.tile else 0.0
+        x1, y1, x2, y2 = view.part
+        rows = resize_taps(
+            Axis(self._image.shape[0], view.scaled[1], step), width if turned else height,
+            down=True, reverse=view.turn in {2, 3}, part=(y1, y2),
+        )  # fmt: skip
+        cols = resize_taps(
+            Axis(self._image.shape[1], view.scaled[0], step), height if turned else width,
+            down=False, reverse=view.turn in {1, 2}, part=(x1, x2),
+        )  # fmt: skip
+        session = self._bench.turned if turned else self._bench.sampler
+        return session.run_resident({"frame": self.array, "rows": rows, "cols": cols})[0]
+
+    def search(self, detectors: Sequence[Detector], effort: Effort) -> list[Face]:
+        """See :class:`edged.stages.easel.Picture`."""
+        return search(self._image, detectors, effort, _DeviceLook(self._image, self, self._bench))
+
+    def embed(self, recogniser: Embedder, to_crop: Sequence[Matrix]) -> tuple[Image, Floats]:
+        """See :class:`edged.stages.easel.Picture`."""
+        if not to_crop:
+            none = np.zeros((0, SIZE_PX, SIZE_PX, 3), np.uint8)
+            return none, recogniser(none)
+        crops, vectors = [], []
+        for first in range(0, len(to_crop), MOST_FACES):
+            some = to_crop[first : first + MOST_FACES]
+            cut = self._bench.cut(self.array, some, SIZE_PX)
+            if self._bench.takes(recogniser, len(some)):
+                found = recogniser.session.run({"crops": cut})[0]
+                found = recogniser.checked(found, cut.shape[0])[: len(some)]
+                vectors.append(normalise(found))
+                crops.append(self._bench.down(cut, len(some)))
+            else:
+                crops.append(self._bench.down(cut, len(some)))
+                vectors.append(recogniser(crops[-1]))
+        return np.concatenate(crops), np.concatenate(vectors)
+
+    def canvas(self, out: Image) -> Canvas:
+        """See :class:`edged.stages.easel.Picture`."""
+        return DeviceCanvas(self, self._image, out, self._bench)
+
+
+class DeviceCanvas:
+    """A canvas on a device, downloaded when it is finished.
+
+    Args:
+        picture: what it begins as.
+        image: the same in host memory.
+        out: outgoing memory.
+        bench: what works on it.
+    """
+
+    def __init__(self, picture: DevicePicture, image: Image, out: Image, bench: Bench) -> None:
+        self._picture, self._image, self._out, self._bench = picture, image, out, bench
+        self._array: DeviceArray | None = None
+        self._last: Session | None = None
+        self._host: HostCanvas | None = None
+
+    def swap(self, swapper: Swapper, to_crop: Sequence[Matrix], latents: Floats) -> Crops:
+        """See :class:`edged.stages.easel.Canvas`."""
+        if host := self._on_host(to_crop):
+            return host.swap(swapper, to_crop, latents)
+        cut = self._bench.cut(self._now, to_crop, swapper.size_px)
+        if not self._bench.takes(swapper, len(to_crop)):
+            return swapper(self._bench.down(cut, len(to_crop)), latents)
+        feeds = {"crops": cut, "latents": _padded(np.asarray(latents, np.float32), cut.shape[0])}
+        return self._made(swapper.session, feeds)
+
+    def restore(self, restorer: Restorer, to_crop: Sequence[Matrix], strength: float) -> Crops:
+        """See :class:`edged.stages.easel.Canvas`."""
+        if host := self._on_host(to_crop):
+            return host.restore(restorer, to_crop, strength)
+        cut = self._bench.cut(self._now, to_crop, restorer.size_px)
+        if not self._bench.takes(restorer, len(to_crop)):
+            return restorer(self._bench.down(cut, len(to_crop)), strength)
+        return self._made(restorer.session, {"crops": cut, **restorer.numbers(strength)})
+
+    def paste(self, made: Crops, to_crop: Sequence[Matrix], mask: Mask) -> list[Rect]:
+        """See :class:`edged.stages.easel.Canvas`."""
+        if host := self._on_host(to_crop):
+            return host.paste(made, to_crop, mask)
+        count = _bucket(len(to_crop))
+        rows, cols, rects = paste_tables(to_crop, mask, self._image.shape, count)
+        if max(rows.shape[2], cols.shape[2]) > TILE_PX[count]:
+            pieces = made if isinstance(made, np.ndarray) else self._bench.down(made, len(to_crop))
+            return self._to_host().paste(pieces, to_crop, mask)
+        if isinstance(made, np.ndarray):
+            made = _padded(made, count)
+        feeds: dict[str, Tensor | DeviceArray] = {
+            "frame": self._now, "extent": _extent(self._now), "crops": made,
+            "rows": rows, "cols": cols,
+        }  # fmt: skip
+        session = self._bench.pasters[mask, count]
+        if session is self._last:  # its own output is about to be written over
+            feeds["frame"] = session.upload(np.array(session.download(self._now)))
+        self._array, self._last = session.run_resident(feeds)[0], session
+        return rects
+
+    def finish(self) -> None:
+        """See :class:`edged.stages.easel.Canvas`."""
+        if self._array is not None:
+            self._bench.sampler.download(self._array, self._out)
+        elif self._host is None:
+            np.copyto(self._out, self._image)
+
+    @property
+    def _now(self) -> DeviceArray:
+        """The canvas as it is."""
+        return self._picture.array if self._array is None else self._array
+
+    def _on_host(self, to_crop: Sequence[Matrix]) -> HostCanvas | None:
+        """The canvas in host memory, where it is there or there are too many faces."""
+        if self._host is None and len(to_crop) > MOST_FACES:
+            return self._to_host()
+        return self._host
+
+    def _to_host(self) -> HostCanvas:
+        """Go on in host memory: for what a run of the graphs does not hold."""
+        self.finish()
+        self._host, self._array = HostCanvas(self._out, self._out), None
+        return self._host
+
+    def _made(self, session: Session, feeds: Feeds) -> DeviceArray:
+        """The crops that a network made, once all that it gave was finite.
+
+        Raises:
+            EngineError: something was not, which bytes would hide.
+        """
+        made, checks = session.run_resident(feeds)  # in the order of prepared graphs
+        require_finite(session, session.download(checks))
+        return made
+
+
+class _DeviceLook:
+    """Views that are made on the device for detectors that run there.
+
+    Args:
+        image: the picture in host memory, for the others.
+        picture: the same on the device.
+        bench: what works on it.
+    """
+
+    def __init__(self, image: Image, picture: DevicePicture, bench: Bench) -> None:
+        self._picture, self._bench = picture, bench
+        self._host = HostLook(image)
+        self._shown: tuple[object, DeviceArray | None] = (None, None)
+
+    def __call__(self, view: View, detector: Detector) -> Detections:
+        """See :data:`edged.stages.search.Look`."""
+        if not isinstance(detector, Resident) or not self._bench.resident(
+            detector.session.model_id
+        ):
+            return self._host(view, detector)
+        size = canvas_size(detector.session, view.side)
+        wide, tall = view.extent[::-1] if view.turn % 2 else view.extent
+        if tall > size[0] or wide > size[1]:  # it would have to be scaled once more
+            return self._host(view, detector)
+        key = (view, size)
+        if self._shown[0] != key:
+            self._shown = key, self._picture.view(view, *size)
+        canvas = self._shown[1]
+        assert canvas is not None
+        return detector.places(canvas)
+
+
+def _bucket(count: int) -> int:
+    """The number of faces in a run that takes so many; above the largest the number itself."""
+    return next((size for size in BUCKETS if size >= count), count)
+
+
+def _padded(rows: NDArray[_T], count: int) -> NDArray[_T]:
+    """So many rows, the last one repeated."""
+    return np.concatenate([rows, rows[-1:].repeat(count - len(rows), axis=0)])
+
+
+def _extent(picture: DeviceArray) -> Tensor:
+    """Height and width, as the graphs take them."""
+    return np.array(picture.shape[:2], np.int32)
