@@ -15,15 +15,20 @@ import msgspec
 from edged.builtin.pack import PACK_VERSION, write_pack
 from edged.config import Config, default_path, load, state_folder
 from edged.config.schema import ModelsTable, RuntimeTable
-from edged.errors import EdgedError, EngineError
+from edged.errors import ConfigError, EdgedError, EngineError
 from edged.recipe import list_recipes
 from edged.runtime.backend import Backend
-from edged.runtime.build.backends import backend, working
 from edged.runtime.build.manifest import Depends, Manifest
 from edged.runtime.build.store import EngineStore, Entry, damage_of
 from edged.runtime.build.subject import Model
+from edged.runtime.choice import ORDER
+from edged.runtime.machine import CPU, Machine
 from edged.runtime.settings import BuildSettings
 from edged.store import ModelStore
+from edged.tables import did_you_mean
+
+_BUILDING = tuple(name for name in ORDER if name != CPU)
+"""Runtimes that run built engines, best first."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ class Desk:
     used: tuple[str, ...]
     wish: RuntimeTable
     calibration: Path
+    machine: Machine
 
     @staticmethod
     def open(path: Path | None) -> Desk:
@@ -84,7 +90,8 @@ class Desk:
         settings = config.engines if config else BuildSettings(folder=state / "engines")
         models = ModelStore(table.folder, list_recipes(table.recipes))
         wish = config.runtime if config else RuntimeTable()
-        return Desk(models, EngineStore(settings), table.used, wish, state / "calibration")
+        calibration = state / "calibration"
+        return Desk(models, EngineStore(settings), table.used, wish, calibration, Machine())
 
     def ids(self, named: Iterable[str] | None) -> tuple[str, ...]:
         """Models to work on; OpenCV's cascades have no file to build from."""
@@ -115,18 +122,26 @@ class Desk:
             EngineError: it cannot work here, or none can.
         """
         wanted = name or self.wish.require or self.wish.prefer
-        if wanted == "cpu":
+        if wanted == CPU:
             return None
-        if wanted:
-            made = backend(wanted)
-            made.identity()
-            return made
+        if wanted and wanted not in ORDER:
+            hint = did_you_mean(wanted, ORDER)
+            raise ConfigError(f"--runtime {wanted}: must be one of {', '.join(ORDER)}{hint}")
         problems = []
-        for other, found in working():
-            if not isinstance(found, EngineError):
-                return found
-            problems.append(f"  {other}: {found}")
-        raise EngineError("no runtime here runs built engines:\n" + "\n".join(problems))
+        for one in (wanted,) if wanted else _BUILDING:
+            refusal = self.machine.refusal(one)
+            if refusal is None:
+                return self.machine.backend(one)
+            problems.append(f"  {one}: {refusal.text}")
+        head = f"runtime {wanted} cannot be had" if wanted else "no runtime here runs built engines"
+        raise EngineError(f"{head}:\n" + "\n".join(problems))
+
+    def serving(self, name: str = "") -> Backend | None:
+        """The runtime that serves: like `backend`, but the CPU where nothing else works."""
+        asked = name or self.wish.require or self.wish.prefer
+        if not asked and all(self.machine.refusal(one) for one in _BUILDING):
+            return None
+        return self.backend(name)
 
     def rows(self, model_id: str, runtime: str = "", *, prune: bool = False) -> list[Row]:
         """Every engine of a model, best first, and what is absent for the wished runtime."""
@@ -151,13 +166,13 @@ class Desk:
         except EdgedError as error:
             return {}, str(error)
         found, problems = {}, []
-        for name, one in working():
-            if isinstance(one, EngineError):
-                if not runtime or name == runtime:
-                    problems.append(f"{name}: {one}")
-            elif not runtime or name == runtime:
-                found[name] = self.store.wanted(model, one, subject)
-        return found, "" if found else "; ".join(problems)
+        for name in (runtime,) if runtime else _BUILDING:
+            refusal = self.machine.refusal(name)
+            if refusal is None:
+                found[name] = self.store.wanted(model, self.machine.backend(name), subject)
+            else:
+                problems.append(f"{name}: {refusal.text}")
+        return found, "" if found else "\n".join(problems)
 
 
 def _row(entry: Entry, wanted: dict[str, Depends]) -> Row:

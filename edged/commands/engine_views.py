@@ -74,11 +74,15 @@ def print_table(rows: Sequence[Row], screen: Console) -> None:
         cells = _cells(row)
         table.add_row(*(cells[i] for i in shown))
     screen.print(table)
-    reasons = [row for row in rows if row.detail]
-    if reasons:
-        screen.print()
-    for row in reasons:
-        screen.print(f"{row.model}: {row.state}: {row.detail}", soft_wrap=not narrow)
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row.detail:
+            reasons.setdefault((row.state, row.detail), []).append(row.model)
+    for (state, detail), models in reasons.items():
+        head, *rest = detail.split("\n")
+        lines = [head] if not rest else ["", *(f"  {line}" for line in (head, *rest))]
+        text = "\n".join(lines)
+        screen.print(f"\n{', '.join(models)}: {state}: {text}", soft_wrap=not narrow)
 
 
 def _cells(row: Row) -> list[str]:

@@ -45,7 +45,7 @@ Runtime = Annotated[
         help="tensorrt, tensorrt-rtx or cuda; default: the configured one, else the best here.",
     ),
 ]
-NOTHING = "cpu makes its graphs when it loads them: there is nothing to build"
+NOTHING = "the cpu runtime makes its graphs when it loads them: there are no engines to build"
 
 
 @app.command()
@@ -148,7 +148,7 @@ def check(
 ) -> None:
     """Exit with 0 when every configured model has a fresh, accepted engine; else with 70."""
     desk = Desk.open(config)
-    backend = desk.backend(runtime)
+    backend = desk.serving(runtime)
     if backend is None:
         typer.echo(json.dumps({"runtime": "cpu", "ok": True, "models": []}) if as_json else NOTHING)
         return
@@ -197,7 +197,7 @@ def bench(
     desk = Desk.open(config)
     backend = desk.backend(runtime)
     if backend is None:
-        raise EngineError(f"{NOTHING}, and so none to measure; see `edged bench`")
+        raise EngineError(f"{NOTHING} and to measure; see `edged bench`")
     model = desk.model(model_id)
     found = desk.store.best(model, backend)
     if not isinstance(found, Found):

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from pathlib import Path
 
 import pytest
-from fakes.engines import FakeEngines
+from engines_kit import obedient
 
 from edged.bench.standins import recogniser
 from edged.recipe import load_recipe
@@ -19,18 +17,7 @@ from edged.runtime.settings import BuildSettings
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
     """`fake(build="crash")` makes the builder misbehave; gives the backend."""
-    tests = Path(__file__).resolve().parents[1]
-    wishes = tmp_path / "fake" / "wishes.json"
-    wishes.parent.mkdir()
-    monkeypatch.setenv("EDGED_FAKE_ENGINES", str(wishes))
-    monkeypatch.setenv("PYTHONPATH", f"{tests}:{tests.parent}")
-
-    def set_wishes(**values):
-        wishes.write_text(json.dumps(values))
-        return FakeEngines()
-
-    set_wishes()
-    return set_wishes
+    return obedient(tmp_path / "fake", monkeypatch)
 
 
 @pytest.fixture

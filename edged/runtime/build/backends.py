@@ -5,7 +5,7 @@ A table of import paths: naming a runtime loads nothing of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from edged.errors import EngineError
 from edged.runtime.backend import Backend
@@ -29,18 +29,3 @@ def backend(name: str) -> Backend:
         known = ", ".join(BACKENDS)
         raise EngineError(f"runtime {name!r} builds no engines; those that do: {known}")
     return make_backend(BACKENDS[name])
-
-
-def working() -> Iterator[tuple[str, Backend | EngineError]]:
-    """Every runtime in order of preference, or what keeps it from working here."""
-    for name in BACKENDS:
-        yield name, _try(name)
-
-
-def _try(name: str) -> Backend | EngineError:
-    try:
-        made = backend(name)
-        made.identity()
-    except EngineError as error:
-        return error
-    return made
