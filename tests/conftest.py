@@ -22,6 +22,9 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as edged does; some tests load onnx
 DEBIAN_PARTS = ("mosquitto", "chromium", "systemd-analyze", "gcc")
 """Programs that `.ci/run` installs; a skip whose reason names one fails under CI."""
 
+OFFLINE = "the native wheels could not be fetched"
+"""Likewise for what `native_kit` gets from the package index."""
+
 SHOWN_VERSIONS = (
     "numpy", "opencv-python-headless", "onnxruntime", "onnx", "pyzmq", "paho-mqtt", "msgspec",
     "insightface", "imagezmq", "amqtt",
@@ -53,7 +56,7 @@ def find_program(name: str) -> str | None:
 
 def _must_not_skip(reason: str) -> bool:
     in_ci = os.environ.get("CI") == "true"
-    return in_ci and any(part in reason for part in DEBIAN_PARTS)
+    return in_ci and any(part in reason for part in (*DEBIAN_PARTS, OFFLINE))
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -150,13 +150,13 @@ def _parse(trt: Any, parser: Any, source: onnx.ModelProto, model: Path) -> None:
     raise ModelError(msg)
 
 
-def _fault(error: Any, source: onnx.ModelProto) -> str:
+def _fault(fault: Any, source: onnx.ModelProto) -> str:
     """One parser error: node, operator, reason."""
-    name, operator, number = names.parser_fault(error)
+    name, operator, number = names.parser_fault(fault)
     if not name and 0 <= number < len(source.graph.node):
         node = source.graph.node[number]
         name, operator = node.name or (node.output[0] if node.output else ""), node.op_type
-    reason = " ".join(str(error.desc()).split())[:200]
+    reason = " ".join(str(fault.desc()).split())[:200]
     where = f"node {name or number} ({operator})" if operator else f"node {name or number}"
     return f"{where}: {reason}"
 
@@ -207,7 +207,7 @@ def _check_types(trt: Any, network: Any, types: Mapping[str, Any]) -> int:
 
 def _set_profile(builder: Any, config: Any, network: Any, profile: Profile) -> None:
     """One profile over all inputs; those of fixed shape must be asked for as they are."""
-    made = builder.create_optimization_profile()
+    optimisation = builder.create_optimization_profile()
     inputs = {tensor.name: tensor for tensor in map(network.get_input, range(network.num_inputs))}
     if set(inputs) != set(profile.inputs):
         named, given = sorted(inputs), sorted(profile.inputs)
@@ -223,8 +223,8 @@ def _set_profile(builder: Any, config: Any, network: Any, profile: Profile) -> N
                 msg = f"input {name} is {list(fixed)} in the file, {list(extents)} in the profile"
                 raise ModelError(f"{msg}; correct the recipe's batch or size")
         if -1 in fixed:
-            made.set_shape(name, shapes.min, shapes.opt, shapes.max)
-    config.add_optimization_profile(made)
+            optimisation.set_shape(name, shapes.min, shapes.opt, shapes.max)
+    config.add_optimization_profile(optimisation)
 
 
 def _attach_cache(config: Any, old: bytes) -> Any:

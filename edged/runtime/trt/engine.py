@@ -96,15 +96,15 @@ class Engine:
         Raises:
             EngineError: TensorRT makes none, or an output's extents depend on values.
         """
-        made = names.make_context(self.trt, self.handle, scratch, self.scratch_bytes)
-        if made is None:
+        context = names.make_context(self.trt, self.handle, scratch, self.scratch_bytes)
+        if context is None:
             raise self.failure("makes no context")
         for entry, shape in zip(self.inputs, shapes, strict=True):
-            if not made.set_input_shape(entry.spec.name, shape):
+            if not context.set_input_shape(entry.spec.name, shape):
                 raise self.failure(f"refuses the extents of input {entry.spec.name}")
-        if made.infer_shapes():
+        if context.infer_shapes():
             raise self.failure("does not know all extents")
-        return made
+        return context
 
     def output_slots(self, context: Any) -> list[tuple[str, Extents, np.dtype[Any]]]:
         """Name, extents and dtype of every output under the context's input extents.

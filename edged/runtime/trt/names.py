@@ -147,11 +147,11 @@ def configure(trt: Any, config: Any, *, workspace_bytes: int, optimisation_level
         config.set_preview_feature(trt.PreviewFeature.PROFILE_SHARING_0806, True)
 
 
-def parser_fault(error: Any) -> tuple[str, str, int]:
+def parser_fault(fault: Any) -> tuple[str, str, int]:
     """Node name, operator and node number of a parser's error, "" and "" in 8.6."""
-    name = error.node_name() if hasattr(error, "node_name") else ""
-    operator = error.node_operator() if hasattr(error, "node_operator") else ""
-    return str(name), str(operator), int(error.node())
+    name = fault.node_name() if hasattr(fault, "node_name") else ""
+    operator = fault.node_operator() if hasattr(fault, "node_operator") else ""
+    return str(name), str(operator), int(fault.node())
 
 
 def watch_progress(trt: Any, config: Any, make: Callable[[Any], Any]) -> Any:

@@ -62,6 +62,6 @@ def count_layers(description: str) -> tuple[int, int]:
         layers = json.loads(description)["Layers"]
     except (ValueError, KeyError, TypeError):
         return 0, 0
-    tables = [layer for layer in layers if isinstance(layer, dict)]
-    half = [layer for layer in tables if _HALF.search(json.dumps(layer.get("Outputs", "")))]
+    tables = [entry for entry in layers if isinstance(entry, dict)]
+    half = [table for table in tables if _HALF.search(json.dumps(table.get("Outputs", "")))]
     return len(layers), len(half)

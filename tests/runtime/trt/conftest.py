@@ -72,3 +72,19 @@ def plan(tmp_path):
         return file
 
     return write
+
+
+@pytest.fixture(scope="session")
+def driver_folder(tmp_path_factory, program):
+    """A folder for LD_LIBRARY_PATH whose libcuda.so.1 is the driver in host memory."""
+    folder = tmp_path_factory.mktemp("libcuda")
+    compile_library(program("gcc"), "libcuda_host.c", folder / "libcuda.so.1")
+    return folder
+
+
+@pytest.fixture
+def child_gpu(driver_folder, monkeypatch):
+    """Processes started from here find the fake TensorRT and the driver in host memory."""
+    monkeypatch.syspath_prepend(str(FAKES))
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(driver_folder))
+    monkeypatch.setenv("STUB_CUDA", str(driver_folder / "libcuda.so.1"))
