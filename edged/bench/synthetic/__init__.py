@@ -5,7 +5,7 @@ public files, activations range as far, and half precision breaks at places draw
 Nothing is downloaded.
 """
 
-from edged.bench.synthetic.catalogue import RECIPES, build, sites
+from edged.bench.synthetic.catalogue import RECIPES, build, outline, sites, write
 from edged.bench.synthetic.crops import crops
 
-__all__ = ["RECIPES", "build", "crops", "sites"]
+__all__ = ["RECIPES", "build", "crops", "outline", "sites", "write"]

@@ -33,9 +33,8 @@ _FACES = 4
 """Crops that the last norm's means are taken over, so that faces differ."""
 
 
-def build(seed: int, width: float) -> onnx.ModelProto:
-    """The model, `w600k_r50` by contract."""
-    net = Net(seed, width)
+def write(net: Net) -> onnx.ModelProto:
+    """The graph, `w600k_r50` by contract."""
     channels = net.channels(STAGES[0][0])
     value = _prelu(net, net.conv("input.1", "stem", (channels, 3, 3), gain=2.0), channels)
     power = 1.0
@@ -53,10 +52,13 @@ def build(seed: int, width: float) -> onnx.ModelProto:
     zero = np.zeros(LENGTH, np.float32)
     linear = net.linear(flat, "fc", (LENGTH, cells), 1 / cells**0.5, zero)
     _norm(net, linear, "features", np.ones(LENGTH, np.float32), to="683")
-    model = net.model("w600k_r50", {"input.1": ("None", 3, SIZE_PX, SIZE_PX)}, {"683": (1, LENGTH)})
+    return net.model("w600k_r50", {"input.1": ("None", 3, SIZE_PX, SIZE_PX)}, {"683": (1, LENGTH)})
+
+
+def settle(model: onnx.ModelProto) -> None:
+    """Give the last norm the means and the spread that a few crops show."""
     faces = np.concatenate([tensor(SIZE_PX, n, 127.5, 127.5) for n in range(_FACES)])
     _centre(model, measure(model, {"input.1": faces}, ["fc"])["fc"])
-    return model
 
 
 def _block(net: Net, value: str, to: str, extents: tuple[int, int, int], power: float) -> str:
@@ -98,7 +100,7 @@ def _norm(net: Net, value: str, name: str, variance: Floats, to: str = "") -> st
 
 
 def _centre(model: onnx.ModelProto, seen: Floats) -> None:
-    """Give the last norm the means and the spread of what it reads, (faces, length)."""
+    """The last norm's means and spread from what it reads, (faces, length)."""
     digits = np.float32(2**10)
     mean = np.rint(seen.mean(0) * digits) / digits
     variance = float(f"{seen.var(0, ddof=1).mean() / (NORM**2 / LENGTH):.3g}")

@@ -31,9 +31,8 @@ _WIDTH, _HIDDEN = 512, 1024
 _EPSILON = 1e-5
 
 
-def build(seed: int, width: float) -> onnx.ModelProto:
-    """The model, `codeformer` by contract."""
-    net = Net(seed, width)
+def write(net: Net) -> onnx.ModelProto:
+    """The graph, `codeformer` by contract."""
     layers = VqLayers(net, LOUD)
     features: dict[int, str] = {}
     code = layers.encoder("x", seen=features.__setitem__)
@@ -47,12 +46,15 @@ def build(seed: int, width: float) -> onnx.ModelProto:
 
     net.rename(layers.decoder(found, fuse=fuse), "y")
     picture = (1, 3, SIZE_PX, SIZE_PX)
-    model = net.model(
+    return net.model(
         "codeformer", {"x": picture, "w": (1,)}, {"y": picture}, {"w": TensorProto.DOUBLE}
     )
+
+
+def settle(model: onnx.ModelProto) -> None:
+    """Give the picture its mean and spread."""
     feeds = {"x": tensor(SIZE_PX, 0, 127.5, 127.5), "w": np.array([0.5])}
     retune(model, "decoder.out", PICTURE_STD, measure(model, feeds, ["y"])["y"])
-    return model
 
 
 def _lookup(net: Net, code: str, channels: int) -> str:

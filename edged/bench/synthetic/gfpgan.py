@@ -41,13 +41,12 @@ _CALM = 0.9
 """Of the U-Net's layers: features that hang together sum to more than those that do not."""
 
 
-def build(seed: int, width: float) -> onnx.ModelProto:
-    """The model, `gfpgan_1.4` by contract."""
-    net = Net(seed, width)
-    sites = stylegan_sites(seed, PAIRS)
+def write(net: Net) -> onnx.ModelProto:
+    """The graph, `gfpgan_1.4` by contract."""
+    sites = stylegan_sites(net.seed, PAIRS)
     unet = _UNet(net, of_kind(sites, "activation"), of_kind(sites, "latent"))
     latents, conditions = unet.write("input")
-    layers = StyleLayers(net, reciprocal=seed % 2 == 0)
+    layers = StyleLayers(net, reciprocal=net.seed % 2 == 0)
     styles = of_kind(sites, "style") | of_kind(sites, "faint")
 
     def style(layer: str, number: int) -> Modulation:
@@ -72,10 +71,13 @@ def build(seed: int, width: float) -> onnx.ModelProto:
         picture = layers.rgb(value, rgb, here, side, style(rgb, at + 2), skip=picture)
     net.rename(picture, "output")
     shape = (1, 3, SIZE_PX, SIZE_PX)
-    model = net.model("gfpgan_1.4", {"input": shape}, {"output": shape})
+    return net.model("gfpgan_1.4", {"input": shape}, {"output": shape})
+
+
+def settle(model: onnx.ModelProto) -> None:
+    """Give the picture its mean and spread."""
     shares = {f"to_rgbs.{side}": SHARES[side] for side in LEVELS}
     expose(model, {"input": tensor(SIZE_PX, 0, 127.5, 127.5)}, shares)
-    return model
 
 
 def _condition(net: Net, value: str, half: int, condition: tuple[str, str]) -> str:

@@ -28,9 +28,8 @@ _OWN = 0.2
 """Of the encoder's features beside the decoder's."""
 
 
-def build(seed: int, width: float) -> onnx.ModelProto:
-    """The model, `gpen_bfr_512` by contract."""
-    net = Net(seed, width)
+def write(net: Net) -> onnx.ModelProto:
+    """The graph, `gpen_bfr_512` by contract."""
     channels = {side: net.channels(real) for side, real in DECODER.items()}
     latent = net.channels(LATENT)
     features, style = _encoder(net, channels, latent)
@@ -45,10 +44,13 @@ def build(seed: int, width: float) -> onnx.ModelProto:
         picture = layers.rgb(value, 2 * out, side, skip=picture)
     net.rename(picture, "output")
     shape = (1, 3, SIZE_PX, SIZE_PX)
-    model = net.model("gpen_bfr_512", {"input": shape}, {"output": shape})
+    return net.model("gpen_bfr_512", {"input": shape}, {"output": shape})
+
+
+def settle(model: onnx.ModelProto) -> None:
+    """Give the picture its mean and spread."""
     shares = {f"to_rgbs.{side}": SHARES[side] for side in LEVELS}
     expose(model, {"input": tensor(SIZE_PX, 0, 127.5, 127.5)}, shares, std=_PICTURE_STD)
-    return model
 
 
 def _encoder(net: Net, channels: dict[int, int], latent: int) -> tuple[dict[int, str], str]:

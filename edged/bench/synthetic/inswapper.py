@@ -31,9 +31,8 @@ _BRANCH = 0.7
 _DEAD_SHARE = 1 / 16
 
 
-def build(seed: int, width: float) -> onnx.ModelProto:
-    """The model, `inswapper_128` by contract."""
-    net = Net(seed, width)
+def write(net: Net) -> onnx.ModelProto:
+    """The graph, `inswapper_128` by contract."""
     c128, c256, c512, c1024 = (net.channels(real) for real in (128, 256, 512, 1024))
     centred = net.moved(net.scaled("target", 2.0), -1.0)
     value = net.reflect(centred, 3)
@@ -55,13 +54,16 @@ def build(seed: int, width: float) -> onnx.ModelProto:
     net.op("Div", bounded, net.constant(2.0), to="output")
     net.constant(emap(net), "buff2fs")
     picture = (1, 3, SIZE_PX, SIZE_PX)
-    model = net.model(
+    return net.model(
         "inswapper_128", {"target": picture, "source": (1, LATENT)}, {"output": picture}
     )
+
+
+def settle(model: onnx.ModelProto) -> None:
+    """Give the picture its mean and spread."""
     feeds = {"target": tensor(SIZE_PX, 0, 0.0, 255.0), "source": latent(0)}
     seen = measure(model, feeds, ["decoder.3"])["decoder.3"]
     retune(model, "decoder.3", PICTURE_STD, seen)
-    return model
 
 
 def emap(net: Net) -> Floats:

@@ -8,13 +8,18 @@ how variance passes through a layer; knows no architecture.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from edged.faces import Floats
-from edged.onnx_writer import Graph
+from edged.onnx_writer import Graph, Shape
+from edged.runtime.graph.tools import SMALL_BYTES
 
 SLOPE = 0.2
 """Of every LeakyReLU here, as in the public networks."""
@@ -31,18 +36,15 @@ class Net(Graph):
     Args:
         seed: of all weights.
         width: share of the real network's channels, more than 0 and at most 1.
-
-    Raises:
-        ValueError: a width out of range.
+        outline: whether weights are left out: nothing is drawn, large constants have type
+            and extents alone, and the model cannot run.  For counting.
     """
 
-    def __init__(self, seed: int, width: float) -> None:
+    def __init__(self, seed: int, width: float, *, outline: bool = False) -> None:
         super().__init__()
-        if not 0 < width <= 1:
-            msg = f"width {width}: more than 0 and at most 1"
-            raise ValueError(msg)
         self.seed = seed
         self.width = width
+        self._outline = outline
 
     def channels(self, real: int) -> int:
         """Channels in place of the real network's: at a width below 1 a multiple of 8."""
@@ -56,11 +58,38 @@ class Net(Graph):
 
     def normal(self, name: str, shape: Sequence[int], std: float, mean: float = 0.0) -> Floats:
         """Normal values, float32, in one array."""
+        if self._outline:
+            return np.zeros(tuple(shape), np.float32)  # pages that nobody touches cost nothing
         values = self.rng(name).standard_normal(tuple(shape), np.float32)
         values *= np.float32(std)
         if mean:
             values += np.float32(mean)
         return values
+
+    def constant(
+        self, value: NDArray[Any] | Sequence[int] | np.generic | float, name: str = ""
+    ) -> str:
+        """See :meth:`Graph.constant`; in an outline a large one has no values."""
+        if not (self._outline and isinstance(value, np.ndarray) and value.nbytes > SMALL_BYTES):
+            return super().constant(value, name)
+        label = name or f"c{len(self._graph.initializer)}"
+        tensor = self._graph.initializer.add()
+        tensor.name = label
+        tensor.data_type = helper.np_dtype_to_tensor_dtype(value.dtype)
+        tensor.dims.extend(value.shape)
+        return label
+
+    def model(
+        self,
+        name: str,
+        inputs: dict[str, Shape],
+        outputs: dict[str, Shape],
+        types: Mapping[str, int] = MappingProxyType({}),
+        *,
+        check: bool = True,
+    ) -> onnx.ModelProto:
+        """See :meth:`Graph.model`; an outline is not checked."""
+        return super().model(name, inputs, outputs, types, check=check and not self._outline)
 
     def conv(
         self,

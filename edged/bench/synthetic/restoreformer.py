@@ -1,7 +1,8 @@
 """RestoreFormer++'s public architecture with random weights.
 
 VQ encoder, nearest entry of a codebook of 1024 by distance, VQ decoder whose attention at 16
-and 32 px asks with the encoder's features, 8 heads.  The public export has fourteen further
+and 32 px asks with the encoder's features, 8 heads.  73.6 million
+parameters at width 1.  The public export has fourteen further
 outputs, a quantiser's and intermediate values, which are given here, too.
 """
 
@@ -30,9 +31,8 @@ _DECODED = {128: "input.252", 256: "input.280", 512: "input.288"}
 is not known."""
 
 
-def build(seed: int, width: float) -> onnx.ModelProto:
-    """The model, `restoreformer_plus_plus` by contract."""
-    net = Net(seed, width)
+def write(net: Net) -> onnx.ModelProto:
+    """The graph, `restoreformer_plus_plus` by contract."""
     layers = VqLayers(net, LOUD, heads=8)
     features: dict[int, str] = {}
     code = layers.encoder("input", seen=features.__setitem__)
@@ -44,7 +44,9 @@ def build(seed: int, width: float) -> onnx.ModelProto:
         return value
 
     asked = {side: features[side] for side in ASKED}
-    net.rename(layers.decoder(found, gain=layers.code**0.5, fuse=kept, query=asked), "2359")
+    gain = layers.code**0.5
+    picture = layers.decoder(found, gain=gain, blocks=3, fuse=kept, query=asked)
+    net.rename(picture, "2359")
     taps = dict(quantiser) | {"input.1": (1, layers.code, 16, 16)}
     net.rename(code, "input.1")
     for names, values in ((_ENCODED, features), (_DECODED, decoded)):
@@ -53,21 +55,24 @@ def build(seed: int, width: float) -> onnx.ModelProto:
             taps[name] = (1, layers.channels[side], side, side)
     outputs: dict[str, Sequence[int | str]] = {"2359": (1, 3, SIZE_PX, SIZE_PX)}
     outputs |= {name: taps[name] for name in CONTRACTS["restoreformer_plus_plus"].taps}
-    model = net.model(
+    return net.model(
         "restoreformer_plus_plus",
         {"input": (1, 3, SIZE_PX, SIZE_PX)},
         outputs,
         {"onnx::Shape_1184": TensorProto.INT64},
     )
+
+
+def settle(model: onnx.ModelProto) -> None:
+    """Give the picture its mean and spread."""
     feeds = {"input": tensor(SIZE_PX, 0, 127.5, 127.5)}
     retune(model, "decoder.out", PICTURE_STD, measure(model, feeds, ["2359"])["2359"])
-    return model
 
 
 def _quantised(net: Net, code: str, channels: int) -> tuple[str, dict[str, tuple[int, ...]]]:
     """The nearest codebook entry of each place, and the quantiser's own outputs' extents."""
-    line = net.normal("codebook", (1, channels), 1.0)
-    book = places()[:, None] * (line / np.float32(np.linalg.norm(line)))
+    line = net.normal("codebook", (1, channels), channels**-0.5)  # of length 1, about
+    book = places()[:, None] * line
     last = net.op("Transpose", code, perm=[0, 2, 3, 1])
     rows = net.reshape(last, [-1, channels])
     squares = net.op("Pow", rows, net.constant(2.0))

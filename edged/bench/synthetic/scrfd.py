@@ -25,9 +25,8 @@ _SCORE_BIAS, _SCORE_STD = -5.0, 2.2
 _BRANCH = 0.6
 
 
-def build(seed: int, width: float) -> onnx.ModelProto:
-    """The model, `det_10g` by contract: [1, 3, ?, ?] -> nine outputs."""
-    net = Net(seed, width)
+def write(net: Net) -> onnx.ModelProto:
+    """The graph, `det_10g` by contract: [1, 3, ?, ?] -> nine outputs."""
     levels = _neck(net, *_backbone(net, "input.1"))
     names = SCRFD_OUTPUTS["det_10g"]
     shapes: dict[str, tuple[int | str, ...]] = {}

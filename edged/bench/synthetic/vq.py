@@ -99,6 +99,7 @@ class VqLayers:
         code: str,
         *,
         gain: float = 1.0,
+        blocks: int = 2,
         fuse: Callable[[int, str], str] = lambda _side, value: value,
         query: dict[int, str] | None = None,
     ) -> str:
@@ -107,6 +108,7 @@ class VqLayers:
         Args:
             code: (1, c, 16, 16).
             gain: 1 / root mean square of the code.
+            blocks: residual blocks at each extent.
             fuse: makes the features that go on of those at the end of an extent's blocks.
             query: features that attention asks with, by extent, in place of its own; where
                 an extent is named, its blocks attend.
@@ -118,7 +120,7 @@ class VqLayers:
         into = out
         for side in reversed(SIDES):
             out = self.channels[side]
-            for block in range(2):
+            for block in range(blocks):
                 value = self.residual(value, f"decoder.{side}.{block}", out, into)
                 into = out
                 if side == SIDES[-1] or side in asked:
