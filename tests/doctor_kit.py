@@ -38,7 +38,8 @@ class FakeHost(Host):
         packages: installed distributions, name to version.
         owners: file to the distributions that brought it.
         known: attributes and methods to put in place of its own, and what `nvidia` (the
-            driver), `ort`, `why` (reasons by runtime) and `modes` (trials) answer.
+            driver), `ort`, `why` (reasons by runtime), `refused` (refusals by runtime),
+            `identities` and `modes` (trials) answer.
     """
 
     def __init__(
@@ -83,6 +84,12 @@ class FakeHost(Host):
 
     def reasons(self, runtime):
         return self.known.get("why", {}).get(runtime, ())
+
+    def refusal(self, runtime):
+        return self.known.get("refused", {}).get(runtime)
+
+    def identity(self, runtime):
+        return self.known.get("identities", {})[runtime]
 
     def isolation(self, mode):
         return self.known.get("modes", {}).get(mode, Trial(given=True))

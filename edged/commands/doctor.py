@@ -20,6 +20,7 @@ from edged.doctor.report import Report
 from edged.doctor.run import run_checks
 from edged.doctor.setup import read_setup
 from edged.doctor.show import progress_line, show
+from edged.runtime.visible_gpu import show_gpu
 from edged.tables import did_you_mean
 
 SERVICE_USER = "edged"
@@ -64,6 +65,7 @@ def doctor(
     host = Host(user=_user(user))
     _as_seen_by(host.user)
     setup = read_setup(config)
+    show_gpu(setup.config.runtime.gpu)
     # Progress is for a person who waits; a pipe or a log gets the result alone.
     with progress_line(Console(stderr=True)) as progress:
         outcomes = run_checks(checks, host, setup, progress)

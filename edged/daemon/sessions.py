@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
@@ -16,17 +15,8 @@ from edged.runtime.cuda_options import CudaSettings
 from edged.runtime.machine import Machine
 from edged.runtime.serve import Event, Means, Serving
 from edged.runtime.session import Meter, Session
+from edged.runtime.visible_gpu import show_gpu
 from edged.store import ModelStore
-
-
-def show_gpu(index: int) -> None:
-    """Let this process and its children see one GPU, which is number 0 for all of them.
-
-    An environment that names GPUs already has the last word.
-    """
-    if index:
-        os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", str(index))
 
 
 def serving(

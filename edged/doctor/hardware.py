@@ -87,9 +87,8 @@ def cards(host: Host) -> list[str]:
 
 def has_gpu(host: Host) -> bool:
     """Whether there is an NVIDIA GPU, driver or not (WSL shows one as /dev/dxg)."""
-    return bool(jetson(host) or cards(host) or host.exists("/dev/dxg")) or bool(
-        host.names("/dev/nvidia[0-9]*")
-    )
+    seen = jetson(host) or cards(host) or host.exists("/dev/dxg")
+    return bool(seen or host.names("/dev/nvidia[0-9]*") or host.driver().usable)
 
 
 def gravity(host: Host, setup: Setup, *runtimes: str) -> Level:

@@ -23,17 +23,22 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from edged.privacy.isolation import Mode
 from edged.privacy.trial import Trial, try_mode
-from edged.runtime import libraries
 from edged.runtime.driver import Driver, probe
 from edged.transport.clock import clock_synced
+
+if TYPE_CHECKING:  # they load numpy and onnx, which may be what is broken
+    from edged.runtime.choice import Refusal
+    from edged.runtime.libraries import Finding, OrtInstall
+    from edged.runtime.machine import Machine
 
 T = TypeVar("T")
 
 GpuRuntime = Literal["cuda", "tensorrt-rtx"]
+_WITH_REASONS: tuple[GpuRuntime, ...] = ("cuda", "tensorrt-rtx")
 
 PROGRAM_S = 10.0
 """Time limit of a program that is asked something."""
@@ -240,6 +245,13 @@ class Host:
         """Distributions that brought a file, such as "cv2/__init__.py"."""
         return self.once(f"owners {file}", lambda: _owners(file))
 
+    def requirements(self) -> list[str]:
+        """What edged's own metadata asks for, extras included."""
+        try:
+            return importlib.metadata.requires("edged") or []
+        except importlib.metadata.PackageNotFoundError:  # run from a checkout
+            return []
+
     def package(self, name: str) -> Package | None:
         """One of them."""
         return self.packages().get(name)
@@ -272,18 +284,43 @@ class Host:
         """What the CUDA driver answers."""
         return self.once("driver", lambda: probe(root=self.root, environment=self.env))
 
-    def onnxruntime(self) -> libraries.OrtInstall:
+    def onnxruntime(self) -> OrtInstall:
         """The onnxruntime that an import would give."""
-        return self.once("onnxruntime", libraries.ort_install)
 
-    def reasons(self, runtime: GpuRuntime) -> tuple[libraries.Finding, ...]:
+        def ask() -> OrtInstall:
+            from edged.runtime.libraries import ort_install  # noqa: PLC0415 - loads numpy
+
+            return ort_install()
+
+        return self.once("onnxruntime", ask)
+
+    def reasons(self, runtime: GpuRuntime) -> tuple[Finding, ...]:
         """Why a runtime of onnxruntime cannot work here; none when a session came up."""
+        backend = self._machine().backend(runtime)
+        return self.once(f"reasons {runtime}", lambda: tuple(backend.findings()))  # type: ignore[attr-defined]
 
-        def ask() -> tuple[libraries.Finding, ...]:
-            look = libraries.cuda_findings if runtime == "cuda" else libraries.rtx_findings
-            return look(self.driver(), found=self.onnxruntime())
+    def refusal(self, runtime: str) -> Refusal | None:
+        """Why any runtime cannot work here; None when it can."""
+        for name in _WITH_REASONS:
+            if name == runtime:  # so that two checks do not look for them at once
+                self.reasons(name)
+        return self.once(f"refusal {runtime}", lambda: self._machine().refusal(runtime))
 
-        return self.once(f"reasons {runtime}", ask)
+    def identity(self, runtime: str) -> Mapping[str, str]:
+        """What engines of a runtime depend on here.
+
+        Raises:
+            EngineError: it cannot work here.
+        """
+        return self._machine().backend(runtime).identity()
+
+    def _machine(self) -> Machine:
+        def make() -> Machine:
+            from edged.runtime.machine import Machine  # noqa: PLC0415 - loads numpy
+
+            return Machine(ask_driver=self.driver)
+
+        return self.once("machine", make)
 
     def isolation(self, mode: Mode) -> Trial:
         """What a process sees that was shut in by this mode."""

@@ -9,12 +9,18 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from edged.doctor.finding import Finding
-from edged.doctor.hardware import gravity, has_gpu
+from edged.doctor.hardware import GPU_RUNTIMES, gravity, has_gpu
 from edged.doctor.host import GpuRuntime, Host
 from edged.doctor.pip import short
 from edged.doctor.setup import Setup
+
+if TYPE_CHECKING:  # they load numpy, which may be what is broken
+    from edged.runtime.choice import Refusal
+    from edged.runtime.libraries import Finding as Reason
+    from edged.runtime.session import RuntimeChoice
 
 ELSEWHERE = {
     "no-driver": "driver",
@@ -24,6 +30,34 @@ ELSEWHERE = {
 }
 """Reasons that another check shows, with more to say."""
 _RUN = "run: "
+
+
+def refusal(host: Host, setup: Setup, runtime: str) -> Refusal | None:
+    """Why a runtime cannot serve, the configuration's options among the reasons."""
+    from edged.runtime.choice import Refusal  # noqa: PLC0415 - loads numpy
+    from edged.runtime.cuda_options import option_findings  # noqa: PLC0415 - likewise
+
+    wrong = option_findings(setup.config.runtime.cuda_options) if runtime == "cuda" else ()
+    return Refusal.of(wrong) or host.refusal(runtime)
+
+
+def refusals(host: Host, setup: Setup) -> dict[str, str]:
+    """Slug of each runtime that cannot serve."""
+    found = {name: refusal(host, setup, name) for name in (*GPU_RUNTIMES, "cpu")}
+    return {name: one.slug for name, one in found.items() if one is not None}
+
+
+def chosen(host: Host, setup: Setup) -> RuntimeChoice:
+    """What the engine would choose before it looks at any model.
+
+    Raises:
+        EngineError: the required runtime cannot be had, or none can.
+    """
+    from edged.runtime.choice import Served, Wish, choose  # noqa: PLC0415 - loads numpy
+
+    runtime = setup.config.runtime
+    wish = Wish(runtime.require, runtime.prefer)
+    return choose(wish, lambda name: refusal(host, setup, name) or Served())
 
 
 def reasons(host: Host, setup: Setup, runtime: GpuRuntime, well: str) -> Iterator[Finding]:
@@ -37,7 +71,7 @@ def reasons(host: Host, setup: Setup, runtime: GpuRuntime, well: str) -> Iterato
     """
     if not has_gpu(host) and setup.wish != runtime:
         return
-    found = host.reasons(runtime)
+    found = _options(setup, runtime) + host.reasons(runtime)
     level = gravity(host, setup, runtime)
     own = [one for one in found if one.slug not in ELSEWHERE]
     for one in own:
@@ -60,6 +94,14 @@ def reasons(host: Host, setup: Setup, runtime: GpuRuntime, well: str) -> Iterato
         )
     if not found:
         yield Finding(f"{runtime}.works", "ok", well, data={"slug": ""})
+
+
+def _options(setup: Setup, runtime: GpuRuntime) -> tuple[Reason, ...]:
+    if runtime != "cuda":
+        return ()
+    from edged.runtime.cuda_options import option_findings  # noqa: PLC0415 - loads numpy
+
+    return option_findings(setup.config.runtime.cuda_options)
 
 
 def command(host: Host, cure: str) -> tuple[str, ...]:

@@ -68,12 +68,12 @@ class Document(msgspec.Struct, forbid_unknown_fields=True):
 def edged(tmp_path):
     """`edged(*words)`: the command in an empty folder with a state of its own."""
 
-    def run(*words):
+    def run(*words, **more):
         env = {name: value for name, value in os.environ.items() if name != "EDGED_CONFIG"}
         return subprocess.run(
             [sys.executable, "-m", "edged", "doctor", *words],
             check=False, capture_output=True, text=True, timeout=110, cwd=tmp_path,
-            env={**env, "STATE_DIRECTORY": str(tmp_path / "state"), "COLUMNS": "80"},
+            env={**env, "STATE_DIRECTORY": str(tmp_path / "state"), "COLUMNS": "80", **more},
         )  # fmt: skip
 
     return run
@@ -116,10 +116,29 @@ def test_errors_of_the_configuration_fail_and_leave_out_what_asks_it(edged, tmp_
     assert "guard.left-out" in [one["id"] for one in document["findings"]]
 
 
+def test_it_runs_where_nothing_of_ours_loads(edged, tmp_path):
+    """Without numpy, OpenCV, ONNX, ZeroMQ and onnxruntime there are findings, no traceback."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Gone:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name in {'numpy', 'cv2', 'onnx', 'onnxruntime', 'zmq', 'paho'}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Gone())\n"
+    )
+    done = edged("--json", PYTHONPATH=str(tmp_path))
+    document = msgspec.json.decode(done.stdout, type=Document)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == FAILED
+    failed = {row.id: row.what for row in document.findings if row.level == "fail"}
+    assert "opencv.broken" in failed
+    assert any("numpy" in row.what for row in document.findings if row.check == "packages")
+
+
 def test_only_takes_checks_and_groups(edged):
     """Both are names for `--only`, and `--list` says what would be looked at."""
-    listed = json.loads(edged("--list", "--json", "--only", "models", "--only", "clock").stdout)
-    assert [row["id"] for row in listed["checks"]] == ["clock", "model-files", "licences", "guard"]
+    listed = json.loads(edged("--list", "--json", "--only", "network", "--only", "clock").stdout)
+    assert [row["id"] for row in listed["checks"]] == ["clock", "broker"]
 
 
 def test_an_unknown_check_gets_a_suggestion(edged):

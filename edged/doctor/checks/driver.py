@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from edged.doctor.finding import Check, Finding
-from edged.doctor.hardware import cards, gravity, has_gpu
+from edged.doctor.hardware import cards, gravity, has_gpu, jetson
 from edged.doctor.host import Host
-from edged.doctor.kernel_module import Reason, reason
+from edged.doctor.kernel_module import Reason, install, reason
 from edged.doctor.setup import Setup
 from edged.runtime.driver import Driver
 
@@ -31,6 +31,8 @@ def look(host: Host, setup: Setup) -> Iterator[Finding]:
     }
     if driver.usable:
         yield Finding("driver.works", "ok", describe(driver), data=data)
+        if jetson(host) is None:
+            yield from _too_old(host, setup, driver)
         return
     if not has_gpu(host):
         required = gravity(host, setup) == "fail"
@@ -58,6 +60,22 @@ def look(host: Host, setup: Setup) -> Iterator[Finding]:
         cure=cure,
         data=data,
     )
+
+
+def _too_old(host: Host, setup: Setup, driver: Driver) -> Iterator[Finding]:
+    """Libraries of a newer CUDA than the driver serves; within one major version all run."""
+    found = host.onnxruntime()
+    serves = int(driver.version.partition(".")[0] or 0)
+    if serves and found.cuda_major > serves:
+        yield Finding(
+            "driver.old",
+            gravity(host, setup, "cuda", "tensorrt-rtx"),
+            f"the driver serves CUDA up to {driver.version}, and the onnxruntime here is built for "
+            f"CUDA {found.cuda_version}",
+            advice="CUDA 13 wants driver 580 or later.",
+            cure=(*install(host), "sudo reboot"),
+            data={"cuda": driver.version, "onnxruntime_cuda": found.cuda_version},
+        )
 
 
 def describe(driver: Driver) -> str:

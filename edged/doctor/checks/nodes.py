@@ -40,7 +40,8 @@ def look(host: Host, setup: Setup) -> Iterator[Finding]:
     groups = sorted({group for name in denied if (group := _group(host, name))})
     data = {"nodes": found, "missing": missing, "denied": denied, "groups": groups}
     level = gravity(host, setup)
-    if missing:
+    shown = bool(missing) and not host.driver().usable
+    if shown:
         yield _missing(host, missing, level=level, data=data)
     if denied:
         yield Finding(
@@ -54,7 +55,7 @@ def look(host: Host, setup: Setup) -> Iterator[Finding]:
             cure=(f"sudo usermod -aG {','.join(groups)} {host.user.name}",) if groups else (),
             data=data,
         )
-    if not missing and not denied:
+    if not shown and not denied:
         yield Finding(
             "nodes.open", "ok", f"user {host.user.name} may open all {len(found)} GPU nodes",
             data=data,

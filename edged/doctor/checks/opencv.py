@@ -40,22 +40,25 @@ def look(host: Host, _setup: Setup) -> Iterator[Finding]:
         pip(host, "uninstall", "-y", *packages),
         pip(host, "install", WANTED),
     )
+    # The loader's sentence names a library, nothing of a frame.
+    reason = str(found.get("text") or (f"Python {found['died']}" if "died" in found else ""))
+    right = version.split(".", maxsplit=1)[0] == "4" and bool(found.get("cascades"))
     if len(owners) > 1:
         names = " and ".join(f"{name} {number}" for name, number in packages.items())
         yield Finding(
             "opencv.twice",
-            "warn",
+            "warn" if right else "fail",
             f"OpenCV is installed {len(owners)} times over each other: {names}",
             where=owners[0].folder,
-            advice="All write the folder cv2, and the last one won. insightface asks for the one "
-            "with Qt: install it with --no-deps, or remove that one after it.",
+            advice="All write the folder cv2, and the last one won"
+            + ("." if right else f" ({reason or f'version {version}'}).")
+            + " insightface asks for the one with Qt: install it with --no-deps, or remove that "
+            "one after it.",
             cure=again,
             data=data,
         )
-    if "died" in found or "text" in found:
-        # The loader's sentence names a library, nothing of a frame.
-        reason = str(found.get("text") or f"Python {found['died']}")
-        graphical = "libGL" in reason or "libgthread" in reason or "libxcb" in reason
+    elif reason:
+        graphical = any(name in reason for name in ("libGL", "libgthread", "libxcb"))
         yield Finding(
             "opencv.broken",
             "fail",
@@ -67,16 +70,16 @@ def look(host: Host, _setup: Setup) -> Iterator[Finding]:
             cure=again if packages else again[1:],
             data=data,
         )
-    elif version.split(".", maxsplit=1)[0] != "4" or not found.get("cascades"):
+    elif not right:
         yield Finding(
             "opencv.version",
             "fail",
             f"OpenCV {version} is here, and edged needs 4.12 or later, before 5",
             advice="OpenCV 5 has no Haar cascades, which the built-in detector is made of.",
-            cure=(pip(host, "install", WANTED),),
+            cure=again[1:],
             data=data,
         )
-    elif len(owners) <= 1:
+    else:
         yield Finding("opencv.one", "ok", f"OpenCV {version}", data=data)
 
 

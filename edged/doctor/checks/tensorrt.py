@@ -21,11 +21,14 @@ OLDEST = (10, 3)
 """JetPack 6.1's; older ones have no strongly typed networks that are fit for use."""
 _LOOK = """
 import json
+from edged.errors import EngineError
+from edged.runtime.trt.names import load_tensorrt
 try:
-    import tensorrt
-    print(json.dumps({"version": tensorrt.__version__}))
-except ImportError as error:
-    print(json.dumps({"absent": error.name or "", "text": str(error)[:300]}))
+    print(json.dumps({"version": load_tensorrt().__version__}))
+except EngineError as error:
+    cause = error.__cause__
+    absent = getattr(cause, "name", None) if isinstance(cause, ModuleNotFoundError) else ""
+    print(json.dumps({"absent": absent, "text": str(cause or error).partition(";")[0][:300]}))
 """
 _APT = "/usr/lib/python3*/dist-packages/tensorrt/__init__.py"
 _LIBRARY = re.compile(r"lib(nvinfer|nvonnxparser|nvinfer_plugin|cudart|cudnn|cublas)\w*\.so[.\d]*")
@@ -84,7 +87,7 @@ def _not_loading(
             cure=(f"/usr/bin/python3 -m venv --clear --system-site-packages {host.prefix}",),
             data=data,
         )
-    elif absent in ("tensorrt", "tensorrt_bindings", "tensorrt_libs", ""):
+    elif absent in ("tensorrt", "tensorrt_bindings", "tensorrt_libs"):
         yield Finding(
             "tensorrt.absent",
             level,

@@ -7,6 +7,7 @@ from doctor_kit import CARD_FILES, NO_DRIVER, ORIN, ORIN_FILES, RTX, FakeHost, i
 
 from edged.doctor.checks.driver import look
 from edged.runtime.driver import Driver
+from edged.runtime.libraries import OrtInstall
 
 GPU = setup("", replace={"# [runtime]\n# require": "[runtime]\nrequire"})
 MODULE = {"/lib/modules/6.1.0/updates/dkms/nvidia.ko.zst": ""}
@@ -21,6 +22,16 @@ def test_a_working_driver_is_described(root):
     for word in ("580.65.06", "13.0", "RTX 4070", "sm_89"):
         assert word in found.what
     assert found.data["gpus"][0]["sm"] == "89"
+
+
+@pytest.mark.parametrize(("serves", "found"), [("12.8", ["driver.works", "driver.old"]),
+                                               ("13.0", ["driver.works"])])  # fmt: skip
+def test_a_driver_that_is_older_than_the_libraries_is_told(root, serves, found):
+    """onnxruntime-gpu of CUDA 13 does not run on a driver of CUDA 12."""
+    ort = OrtInstall(root, {"onnxruntime-gpu": "1.31.1"}, "13.0")
+    works = Driver(serves, (RTX,))
+    host = FakeHost(root, files=CARD_FILES, nvidia=works, ort=ort)
+    assert [one.id for one in look(host, setup())] == found
 
 
 def test_a_machine_without_a_gpu_gets_a_note(root):

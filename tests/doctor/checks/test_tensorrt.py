@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from doctor_kit import CARD_FILES, ORIN, ORIN_FILES, RTX, FakeHost, ids, only, setup
+from doctor_kit import CARD_FILES, NO_DRIVER, ORIN, ORIN_FILES, RTX, FakeHost, ids, only, setup
 
 from edged.doctor.checks.tensorrt import look
 from edged.runtime.driver import Driver
@@ -16,7 +16,8 @@ APT = {"/usr/lib/python3.10/dist-packages/tensorrt/__init__.py": ""}
 
 def found(root, says, configured=None, *, files=CARD_FILES, cuda="13.0", **more):
     gpu = ORIN if files is not CARD_FILES else RTX
-    host = FakeHost(root, files=files, says=says, nvidia=Driver(cuda, (gpu,)), **more)
+    nvidia = Driver(cuda, (gpu,)) if files else NO_DRIVER
+    host = FakeHost(root, files=files, says=says, nvidia=nvidia, **more)
     return list(look(host, configured or setup()))
 
 
