@@ -82,7 +82,7 @@ class Session(Protocol):
 
     A session belongs to one thread.  Arrays that :meth:`run` and :meth:`run_resident`
     return stay valid until the next call of either on the same session and are not to be
-    written to.
+    written to; that call may be fed with them, since feeds are copied before it begins.
     """
 
     model_id: str

@@ -14,7 +14,7 @@ Knows pixels, stages and the tensors of prepared graphs; knows no policy and no 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from edged.faces import Detections, Face, Floats, Image, Tensor
 from edged.geometry import Matrix
-from edged.runtime.graph.picture import BUCKETS, FRAME_PX, TILE_PX
+from edged.runtime.graph.picture import BUCKETS, LARGEST_PX, SMALLEST_PX, TILE_PX
 from edged.runtime.session import DeviceArray, Feeds, Session
 from edged.stages.batches import require_finite
 from edged.stages.easel import Canvas, Crops, HostCanvas, HostPicture, Picture
@@ -43,26 +43,29 @@ MOST_FACES = BUCKETS[-1]
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Bench:
-    """What works on one device.
+    """What works on one device: entered sessions of the picture graphs.
 
     Attributes:
-        sampler: session of `picture.sampler`, upright.
+        sampler: of `picture.sampler`, upright.
         turned: likewise, for quarter turns to the side.
-        croppers: of `picture.cropper`, by side.
-        pasters: of `picture.paster`, by mask and faces.
+        cropper: of `picture.cropper`.
+        pasters: of `picture.paster`, by faces in a run.
         resident: whether a network, by model id, may be fed on the device now.
+        largest_px: side of a frame; a larger one is the host's.
     """
 
     sampler: Session
     turned: Session
-    croppers: Mapping[int, Session]
-    pasters: Mapping[tuple[Mask, int], Session]
+    cropper: Session
+    pasters: Mapping[int, Session]
     resident: Callable[[str], bool]
+    largest_px: int = LARGEST_PX
+    _masks: dict[Mask, DeviceArray] = field(default_factory=dict)
 
     def __call__(self, image: Image) -> Picture:
         """Put up a picture; see :data:`edged.stages.easel.Easel`."""
         sides = image.shape[:2]
-        if min(sides) < FRAME_PX[0] or max(sides) > FRAME_PX[1]:
+        if min(sides) < SMALLEST_PX or max(sides) > self.largest_px:
             return HostPicture(image)
         return DevicePicture(image, self)
 
@@ -73,17 +76,23 @@ class Bench:
         return self.resident(stage.session.model_id) and _bucket(count) <= most
 
     def cut(self, picture: DeviceArray, to_crop: Sequence[Matrix], size_px: int) -> DeviceArray:
-        """N crops, padded to a bucket."""
+        """N crops, padded to a bucket; valid until the next ones are cut."""
         feeds = {
             "frame": picture,
-            "extent": _extent(picture),
+            "extent": np.array(picture.shape[:2], np.int32),
             "lines": crop_table(to_crop, size_px, _bucket(len(to_crop))),
         }
-        return self.croppers[size_px].run_resident(feeds)[0]
+        return self.cropper.run_resident(feeds)[0]
 
     def down(self, crops: DeviceArray, count: int) -> Image:
         """The first crops, in host memory of their own."""
         return np.array(self.sampler.download(crops)[:count], np.uint8)
+
+    def mask(self, mask: Mask) -> DeviceArray:
+        """A mask's alpha on the device, uploaded once."""
+        if mask not in self._masks:
+            self._masks[mask] = self.sampler.upload(mask.alpha)
+        return self._masks[mask]
 
 
 @runtime_checkable
@@ -180,7 +189,6 @@ class DeviceCanvas:
     def __init__(self, picture: DevicePicture, image: Image, out: Image, bench: Bench) -> None:
         self._picture, self._image, self._out, self._bench = picture, image, out, bench
         self._array: DeviceArray | None = None
-        self._last: Session | None = None
         self._host: HostCanvas | None = None
 
     def swap(self, swapper: Swapper, to_crop: Sequence[Matrix], latents: Floats) -> Crops:
@@ -214,13 +222,10 @@ class DeviceCanvas:
         if isinstance(made, np.ndarray):
             made = _padded(made, count)
         feeds: dict[str, Tensor | DeviceArray] = {
-            "frame": self._now, "extent": _extent(self._now), "crops": made,
-            "rows": rows, "cols": cols,
+            "frame": self._now, "extent": np.array([*self._now.shape[:2], made.shape[1]], np.int32),
+            "crops": made, "alpha": self._bench.mask(mask), "rows": rows, "cols": cols,
         }  # fmt: skip
-        session = self._bench.pasters[mask, count]
-        if session is self._last:  # its own output is about to be written over
-            feeds["frame"] = session.upload(np.array(session.download(self._now)))
-        self._array, self._last = session.run_resident(feeds)[0], session
+        self._array = self._bench.pasters[count].run_resident(feeds)[0]
         return rects
 
     def finish(self) -> None:
@@ -298,8 +303,3 @@ def _bucket(count: int) -> int:
 def _padded(rows: NDArray[_T], count: int) -> NDArray[_T]:
     """So many rows, the last one repeated."""
     return np.concatenate([rows, rows[-1:].repeat(count - len(rows), axis=0)])
-
-
-def _extent(picture: DeviceArray) -> Tensor:
-    """Height and width, as the graphs take them."""
-    return np.array(picture.shape[:2], np.int32)

@@ -14,7 +14,7 @@ from edged.faces import Image, Tensor
 from edged.geometry import Matrix
 from edged.runtime.session import Session
 from edged.stages.align import crops
-from edged.stages.paste import paste
+from edged.stages.paste import oval_mask, paste
 from edged.stages.resident import Bench, DevicePicture
 from edged.stages.search import HostLook
 from edged.stages.views import Effort, views
@@ -46,14 +46,14 @@ def prove(bench: Bench) -> None:
         turned = host.picture(view)
         expected[0, : turned.shape[0], : turned.shape[1]] = turned
         _compare(bench.sampler, shown, expected)
-    for side, session in bench.croppers.items():
+    for side in (112, 512):
         faces = _faces(side)
         cut = bench.down(bench.cut(picture.array, faces, side), len(faces))
-        _compare(session, cut, crops(drawn, faces, side))
-    for (mask, count), session in bench.pasters.items():
-        side = len(mask.alpha)
-        faces = (_faces(side) * count)[:count]
-        pieces = np.stack([np.roll(_drawn(side, side), 9 * i, axis=1) for i in range(count)])
+        _compare(bench.cropper, cut, crops(drawn, faces, side))
+    mask = oval_mask("arcface_128", 128)
+    for count, session in bench.pasters.items():
+        faces = (_faces(128) * count)[:count]
+        pieces = np.stack([np.roll(_drawn(128, 128), 9 * i, axis=1) for i in range(count)])
         made, expected = np.empty_like(drawn), drawn.copy()
         canvas = DevicePicture(drawn, bench).canvas(made)
         canvas.paste(pieces, faces, mask)

@@ -82,7 +82,7 @@ def nets():
 
 @pytest.fixture(scope="module")
 def devices():
-    return bench((SWAP, RESTORE), (SIDE, SIZE_PX))
+    return bench()
 
 
 def noise(height, width, seed=0):
@@ -135,9 +135,11 @@ def test_a_frame_goes_up_once_and_comes_down_once(nets, devices):
     """Of arrays as large as a frame; checks and the like are small."""
     bench, traffic = devices
     image = noise(200, 220)
+    faces = [face(1, 0.2, 90, 80), face(0.7, -0.4, 160, 120)]
+    made(bench, image, faces, nets)
     traffic.up.clear(), traffic.down.clear()
-    made(bench, image, [face(1, 0.2, 90, 80), face(0.7, -0.4, 160, 120)], nets)
-    assert traffic.up == [image.shape]
+    made(bench, image, faces, nets)
+    assert traffic.up == [image.shape], "masks went up before"
     assert [shape for shape in traffic.down if len(shape) == 3] == [image.shape]
 
 
@@ -162,8 +164,8 @@ def test_a_value_that_is_not_finite_is_no_picture(nets, devices):
         canvas.swap(nets[0], faces, latents)
 
 
-def test_two_pastes_by_one_session_do_not_meet(nets, devices):
-    """A session's output is copied before the session writes over it."""
+def test_a_canvas_is_pasted_into_again(nets, devices):
+    """By the session that made it: what a run is fed with is copied before it begins."""
     image, faces = noise(200, 220), [face(1, 0.1, 90, 90)]
     results = []
     for easel in (devices[0], HostPicture):
@@ -200,7 +202,7 @@ def test_an_odd_frame_is_the_host_s(devices, shape):
 @pytest.mark.parametrize("resident", [True, False])
 def test_crops_and_vectors_are_the_host_s(count, resident):
     """In buckets or by way of host memory; the padding is not among them."""
-    easel, _ = bench((), (SIZE_PX,), lambda _model_id: resident)
+    easel, _ = bench(lambda _model_id: resident)
     image, network = noise(300, 400), Embedder(DeviceSession(recogniser()))
     faces = [face(0.8, 0.3 * i, 30 * i, 25 * i) for i in range(count)]
     crops, vectors = easel(image).embed(network, faces)
@@ -255,7 +257,7 @@ def test_a_search_on_the_device_finds_the_same(families, devices, effort, shape)
 
 def test_a_family_whose_recipe_keeps_it_off_the_device_looks_from_the_host(families):
     """Nothing is uploaded for it."""
-    easel, traffic = bench((), (SIZE_PX,), lambda model_id: model_id == "yunet")
+    easel, traffic = bench(lambda model_id: model_id == "yunet")
     image = crowd(480, 640)
     assert len(easel(image).search(families[:1], Effort((640,)))) == 4
     assert not traffic.up

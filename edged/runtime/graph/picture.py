@@ -20,7 +20,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from edged.faces import Image
 from edged.onnx_writer import Graph
 
 BUCKETS = (1, 2, 4, 8)
@@ -29,8 +28,8 @@ BUCKETS = (1, 2, 4, 8)
 TILE_PX = {1: 2048, 2: 1536, 4: 1024, 8: 768}
 """Largest side of a tile, by faces in one run: some 50 MB of float32 for the colours."""
 
-FRAME_PX = (16, 4096)
-"""Sides of a frame that the graphs take.  Larger or smaller ones are the host's."""
+SMALLEST_PX, LARGEST_PX = 16, 4096
+"""Sides of a frame.  Other ones are the host's."""
 
 _UINT8, _INT32, _INT64 = TensorProto.UINT8, TensorProto.INT32, TensorProto.INT64
 _HALF, _FLOAT = TensorProto.FLOAT16, TensorProto.FLOAT
@@ -79,7 +78,7 @@ def sampler(*, turned: bool) -> onnx.ModelProto:
     )
 
 
-def cropper(size_px: int) -> onnx.ModelProto:
+def cropper() -> onnx.ModelProto:
     """Cuts aligned crops out of a frame, as `stages/align.py` does.
 
     Inputs: `frame` uint8 [H, W, 3]; `extent` int32 [2]: H and W; `lines` float32
@@ -90,53 +89,51 @@ def cropper(size_px: int) -> onnx.ModelProto:
     g = Graph()
     pixels = g.op("Reshape", g.cast("frame", _HALF), g.constant([-1, 3]))
     start_x, start_y, along_x, along_y = (_line(g, "lines", i, i // 2) for i in range(4))
-    height, width = (g.cast(g.op("Gather", "extent", g.constant([i])), _FLOAT) for i in range(2))
+    height, width = (_number(g, "extent", i) for i in range(2))
     across, down = _axis(g, start_x, along_x, width), _axis(g, start_y, along_y, height)
-    sampled = _bilinear(g, pixels, across, down)
-    _to_bytes(g, sampled, "crops")
+    _to_bytes(g, _bilinear(g, pixels, across, down), "crops")
     return g.model(
-        f"cropper_{size_px}",
-        {"frame": ["H", "W", 3], "extent": [2], "lines": ["n", 4, size_px]},
-        {"crops": ["n", size_px, size_px, 3]},
+        "cropper",
+        {"frame": ["H", "W", 3], "extent": [2], "lines": ["n", 4, "S"]},
+        {"crops": ["n", "S", "S", 3]},
         {"frame": _UINT8, "extent": _INT32, "crops": _UINT8},
     )
 
 
-def paster(alpha: Image, count: int) -> onnx.ModelProto:
+def paster(count: int) -> onnx.ModelProto:
     """Blends `count` crops into a frame in their order, as `stages/paste.py` does.
 
     Work is done on a tile around each face, all of one size: a face costs its tile, not
     the frame.  The crops are sampled together, the blends come one after the other, since
     a face may cover a part of the one before.
 
-    Inputs: `frame` uint8 [H, W, 3]; `extent` int32 [2]: H and W; `crops` uint8
-    [count, S, S, 3]; `rows` float32 [count, 3, h]: for each row of a tile its place in the
-    frame and where its sampling line begins in the crop (x, y), `cols` float32
-    [count, 3, w]: likewise the place and how far along the line it is; 1/1024 px and
-    whole.  A line that begins far outside samples alpha 0: nothing is pasted there.
+    Inputs: `frame` uint8 [H, W, 3]; `extent` int32 [3]: H, W and S; `crops` uint8
+    [count, S, S, 3]; `alpha` uint8 [S, S]: how much of a crop is pasted; `rows` float32
+    [count, 3, h]: for each row of a tile its place in the frame and where its sampling
+    line begins in the crop (x, y), `cols` float32 [count, 3, w]: likewise the place and how
+    far along the line it is; 1/1024 px and whole.  A line that begins far outside samples
+    alpha 0: nothing is pasted there.
     Output: `pasted` uint8 [H, W, 3].
 
     Args:
-        alpha: (S, S) uint8, how much of a crop is pasted.
         count: crops in one run, one of `BUCKETS`.
     """
-    side = alpha.shape[0]
     g = Graph()
     flat = g.op("Reshape", g.cast("frame", _HALF), g.constant([-1, 3]))
     crops = g.op("Reshape", g.cast("crops", _HALF), g.constant([-1, 3]))
-    cover = g.exact(alpha.reshape(-1, 1).astype(np.float16))
-    places, starts, alongs = [], [], []
-    for axis, name in enumerate(("rows", "cols")):
-        places.append(_line(g, name, 0, axis))
-        starts.append(_line(g, name, 1, axis))
-        alongs.append(_line(g, name, 2, axis))
-    (row, col), (start_x, along_x), (start_y, along_y) = places, starts, alongs
-    extent = g.constant(np.full(1, side, np.float32))
-    across, down = _axis(g, start_x, along_x, extent), _axis(g, start_y, along_y, extent)
-    first = g.exact(np.arange(count, dtype=np.int32).reshape(count, 1, 1) * np.int32(side * side))
+    cover = g.op("Reshape", g.cast("alpha", _HALF), g.constant([-1, 1]))
+    (row, start_x, start_y), (col, along_x, along_y) = (
+        [_line(g, name, i, axis) for i in range(3)] for axis, name in enumerate(("rows", "cols"))
+    )
+    wide, side = (g.op("Gather", "extent", g.constant([i])) for i in (1, 2))
+    across, down = (
+        _axis(g, start, along, _number(g, "extent", 2))
+        for start, along in ((start_x, along_x), (start_y, along_y))
+    )
+    number = g.exact(np.arange(count, dtype=np.int32).reshape(count, 1, 1))
+    first = g.op("Mul", number, g.op("Mul", side, side))
     colour = _bilinear(g, crops, across, down, first)
     weight = g.scaled(_bilinear(g, cover, across, down), 1 / 255)
-    wide = g.op("Gather", "extent", g.constant([1]))
     place = g.op("Add", g.op("Mul", g.cast(row, _INT32), wide), g.cast(col, _INT32))
     targets = g.op("Unsqueeze", g.cast(place, _INT64), g.constant([3]))
     for face in range(count):
@@ -145,21 +142,21 @@ def paster(alpha: Image, count: int) -> onnx.ModelProto:
         ground = g.cast(ground, _FLOAT)
         change = g.op("Sub", g.op("Gather", colour, index, axis=0), ground)
         change = g.op("Mul", change, g.op("Gather", weight, index, axis=0))
-        value = g.op("Round", g.op("Add", ground, change))
-        value = g.cast(value, _HALF)
+        value = g.cast(g.op("Round", g.op("Add", ground, change)), _HALF)
         flat = g.op("ScatterND", flat, g.op("Gather", targets, index, axis=0), value)
     _to_bytes(g, g.op("Reshape", flat, g.op("Shape", "frame")), "pasted")
     return g.model(
-        f"paster_{side}_{count}",
+        f"paster_{count}",
         {
             "frame": ["H", "W", 3],
-            "extent": [2],
-            "crops": [count, side, side, 3],
+            "extent": [3],
+            "crops": [count, "S", "S", 3],
+            "alpha": ["S", "S"],
             "rows": [count, 3, "h"],
             "cols": [count, 3, "w"],
         },
         {"pasted": ["H", "W", 3]},
-        {"frame": _UINT8, "extent": _INT32, "crops": _UINT8, "pasted": _UINT8},
+        dict.fromkeys(("frame", "crops", "alpha", "pasted"), _UINT8) | {"extent": _INT32},
     )
 
 
@@ -185,6 +182,11 @@ def _line(g: Graph, table: str, which: int, axis: int) -> str:
     """A vector a face out of a table [n, k, length], along rows (0) or columns (1)."""
     vector = g.op("Gather", table, g.constant(np.int64(which)), axis=1)  # (n, length)
     return g.op("Unsqueeze", vector, g.constant([2 if axis == 0 else 1]))
+
+
+def _number(g: Graph, vector: str, which: int) -> str:
+    """One entry of an int32 vector as float32 [1]."""
+    return g.cast(g.op("Gather", vector, g.constant([which])), _FLOAT)
 
 
 @dataclass(frozen=True)

@@ -26,13 +26,12 @@ MASK = oval_mask("arcface_128", SIDE)
 
 
 @cache
-def session(kind, *args):
-    build = {"sample": lambda turned: sampler(turned=turned), "crop": cropper,
-             "paste": lambda count: paster(MASK.alpha, count)}[kind]  # fmt: skip
+def session(kind, *args, **more):
+    build = {"sample": sampler, "crop": cropper, "paste": paster}[kind]
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     return ort.InferenceSession(
-        build(*args).SerializeToString(), options, providers=["CPUExecutionProvider"]
+        build(*args, **more).SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
 
 
@@ -72,7 +71,7 @@ def sampled(image, side, turn, canvas):
     rows = resize_taps(Axis(image.shape[0], height), canvas, down=True, reverse=turn in (2, 3))
     cols = resize_taps(Axis(image.shape[1], width), canvas, down=False, reverse=turn in (1, 2))
     feeds = {"frame": image, "rows": rows, "cols": cols}
-    return session("sample", turn % 2 == 1).run(None, feeds)[0][0]
+    return session("sample", turned=turn % 2 == 1).run(None, feeds)[0][0]
 
 
 def by_hand(image, side, turn, canvas):
@@ -105,7 +104,7 @@ def test_crops_are_the_hosts(size, faces, seed):
     image = noise(*size, seed)
     table = crop_table(faces, SIDE, len(faces))
     feeds = {"frame": image, "extent": extent(image), "lines": table}
-    ours = session("crop", SIDE).run(None, feeds)[0]
+    ours = session("crop").run(None, feeds)[0]
     assert levels(ours, crops(image, faces, SIDE)) <= MOST_LEVELS
 
 
@@ -113,7 +112,7 @@ def test_a_padded_crop_repeats_the_last_face():
     """Buckets are filled with a face that is there, so that checks mean something."""
     image, one = noise(90, 120), face(0.8, 0.3, 60, 40)
     feeds = {"frame": image, "extent": extent(image), "lines": crop_table([one], SIDE, 4)}
-    ours = session("crop", SIDE).run(None, feeds)[0]
+    ours = session("crop").run(None, feeds)[0]
     assert all(np.array_equal(crop, ours[0]) for crop in ours)
 
 
@@ -123,7 +122,8 @@ def pasted(image, faces, pieces):
     padded = np.full((count, SIDE, SIDE, 3), 255, np.uint8)
     padded[: len(faces)] = pieces
     feeds = {
-        "frame": image, "extent": extent(image), "crops": padded, "rows": rows, "cols": cols,
+        "frame": image, "extent": np.array([*image.shape[:2], SIDE], np.int32),
+        "crops": padded, "alpha": MASK.alpha, "rows": rows, "cols": cols,
     }  # fmt: skip
     return session("paste", count).run(None, feeds)[0], rects
 
@@ -155,7 +155,7 @@ def test_on_a_pc_nothing_differs_at_all():
     image, faces = noise(300, 400), [face(0.7, 0.4, 180, 130), face(1.3, -2, 240, 160)]
     table = crop_table(faces, SIDE, 2)
     feeds = {"frame": image, "extent": extent(image), "lines": table}
-    assert levels(session("crop", SIDE).run(None, feeds)[0], crops(image, faces, SIDE)) == 0
+    assert levels(session("crop").run(None, feeds)[0], crops(image, faces, SIDE)) == 0
     pieces = noise(2 * SIDE, SIDE, 1).reshape(2, SIDE, SIDE, 3)
     hosts = image.copy()
     for piece, matrix in zip(pieces, faces, strict=True):
