@@ -7,12 +7,20 @@ around it (bindings, pinned memory, captured graphs, providers, options) is the 
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
+
+from native_kit import cache_folder, fetch
 
 NATIVE = Path(__file__).parent / "native"
 LIBRARIES = ("libcudart.so.13", "libcublas.so.13", "libcublasLt.so.13", "libcurand.so.10")
@@ -80,19 +88,64 @@ def _compile(source: str, library: Path, versions: str) -> None:
 
 def without(folder: Path, *libraries: str) -> Path:
     """A copy of a paper GPU that lacks some libraries."""
-    copy = folder.parent / ("without-" + "-".join(libraries))
+    copy = folder.parent / ("-".join(("without", *libraries)))
     shutil.copytree(folder, copy, dirs_exist_ok=True)
     for library in libraries:
         (copy / library).unlink(missing_ok=True)
     return copy
 
 
+def unpacked(name: str) -> Path:
+    """The packages of a pinned wheel, unpacked once, for PYTHONPATH.
+
+    Raises:
+        AbsentError: it cannot be had here.
+    """
+    wheel = fetch(name)
+    target = cache_folder() / "trees" / f"{wheel.stem}-alone"
+    if not target.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=target.parent))
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(scratch)
+        with contextlib.suppress(OSError):  # another process was quicker
+            scratch.rename(target)
+        shutil.rmtree(scratch, ignore_errors=True)
+    return target
+
+
+def doubled(packages: Path, folder: Path) -> Path:
+    """Packages in which pip has put the CPU's onnxruntime onto the GPU's."""
+    folder.mkdir(parents=True)
+    for path in packages.iterdir():
+        (folder / path.name).symlink_to(path)
+    note = folder / "onnxruntime-1.32.0.dist-info"
+    note.mkdir()
+    (note / "METADATA").write_text("Metadata-Version: 2.1\nName: onnxruntime\nVersion: 1.32.0\n")
+    (note / "RECORD").write_text("onnxruntime/__init__.py,,\n")
+    return folder
+
+
 def environment(
     folder: Path | None, packages: Iterable[Path] = (), **values: str
 ) -> dict[str, str]:
     """Variables of a process that sees the libraries of `folder` and some more packages."""
-    found = {k: v for k, v in os.environ.items() if k not in {"LD_LIBRARY_PATH", "PYTHONPATH"}}
-    found["PYTHONPATH"] = os.pathsep.join(str(path) for path in packages)
+    hidden = ("LD_LIBRARY_PATH", "PYTHONPATH", "CUDA_VISIBLE_DEVICES")
+    found = {name: value for name, value in os.environ.items() if name not in hidden}
+    paths = [*packages, Path(__file__).parent.parent, Path(__file__).parent]
+    found["PYTHONPATH"] = os.pathsep.join(str(path) for path in paths)
+    found["PYTHONDONTWRITEBYTECODE"] = "1"
     if folder is not None:
         found["LD_LIBRARY_PATH"] = str(folder)
     return {**found, **values}
+
+
+def ask(script: str, env: Mapping[str, str], *arguments: str) -> Any:
+    """Runs Python text in a process of its own; the JSON of its last line."""
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env=dict(env), capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, f"ended with {done.returncode}: {done.stderr[-3000:]}"
+    return json.loads(lines[-1])

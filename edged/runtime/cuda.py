@@ -31,11 +31,14 @@ from edged.runtime.session import DeviceArray, Feeds, Meter
 log = logging.getLogger(__name__)
 
 PROVIDER = "CUDAExecutionProvider"
-MAX_BOUND = 12
-"""Sets of extents whose buffers are kept; the one that was not used for longest goes."""
 MAX_GRAPHS = 8
-"""Captured graphs of one session; each holds memory of its own."""
+"""Sets of extents that are captured as graphs, the first that come up.  They are kept as
+long as the session: onnxruntime's CUDA provider cannot let a captured graph go, and under a
+number that is used again it would replay the old one, into the old buffers."""
+MAX_PASSING = 4
+"""Sets of extents beyond those whose buffers are kept; the least recently used one goes."""
 
+_Extents = tuple[tuple[int, ...], ...]
 _NO_GRAPH = -1
 _ERRORS_ONLY = 3
 _threads = threading.local()
@@ -77,8 +80,8 @@ class CudaSession(OrtModel):
     ) -> None:
         super().__init__(model, model_id=model_id, meter=meter)
         self._settings = settings or CudaSettings()
-        self._bound: OrderedDict[tuple[tuple[int, ...], ...], Bound] = OrderedDict()
-        self._graph_ids = list(range(MAX_GRAPHS))
+        self._captured: dict[_Extents, Bound] = {}
+        self._passing: OrderedDict[_Extents, Bound] = OrderedDict()
         self._graphs = self._settings.graphs
         self._owner = 0
         self._again: str | bytes = b""
@@ -147,7 +150,7 @@ class CudaSession(OrtModel):
         trace: TracebackType | None,
     ) -> None:
         """Free everything."""
-        self._bound.clear()
+        self._forget()
         self._session = None
         self._again = b""
 
@@ -213,34 +216,38 @@ class CudaSession(OrtModel):
     def _without_graphs(self, feeds: Feeds, why: str) -> Bound:
         """A graph could not be captured: make the session anew, without."""
         log.warning("model %s: no CUDA graphs, capture failed (%s)", self.model_id, why)
-        self._bound.clear()
+        self._forget()
         self._session, self._graphs = None, False
         self._loaded(self._make(self._again, "its graph", graphs=False))
         return self._launch(feeds)
 
     def _bound_for(self, feeds: Feeds) -> Bound:
-        """Buffers for the extents of these feeds, the least used ones making room."""
+        """Buffers for the extents of these feeds; see the two bounds above."""
         key = tuple(tuple(feeds[spec.name].shape) for spec in self.inputs)
-        found = self._bound.get(key)
+        found = self._captured.get(key)
         if found is not None:
-            self._bound.move_to_end(key)
             return found
-        if len(self._bound) >= MAX_BOUND:
-            self._let_go(self._bound.popitem(last=False)[1])
-        graph_id = self._graph_ids.pop(0) if self._graphs and self._graph_ids else _NO_GRAPH
-        made = bind(self._ort, self._session, self._stream, key, graph_id)
-        if made.open_outputs and graph_id != _NO_GRAPH:  # a graph writes to fixed places
-            self._graph_ids.insert(0, graph_id)
-            made = bind(self._ort, self._session, self._stream, key, _NO_GRAPH)
-        self._bound[key] = made
+        found = self._passing.get(key)
+        if found is not None:
+            self._passing.move_to_end(key)
+            return found
+        if self._graphs and len(self._captured) < MAX_GRAPHS:
+            made = self._bind(key, len(self._captured))
+            if not made.open_outputs:  # a graph writes to fixed places
+                self._captured[key] = made
+                return made
+        if len(self._passing) >= MAX_PASSING:
+            self._stream.wait()
+            self._passing.popitem(last=False)
+        made = self._passing[key] = self._bind(key, _NO_GRAPH)
         return made
 
-    def _let_go(self, bound: Bound) -> None:
-        """Free a set of buffers, and its graph where onnxruntime can."""
-        if bound.graph_id != _NO_GRAPH and hasattr(self._session, "release_captured_graph"):
-            self._stream.wait()
-            self._session.release_captured_graph(bound.graph_id)
-            self._graph_ids.append(bound.graph_id)
+    def _bind(self, key: _Extents, graph_id: int) -> Bound:
+        return bind(self._ort, self._session, self._stream, key, graph_id)
+
+    def _forget(self) -> None:
+        self._captured.clear()
+        self._passing.clear()
 
 
 def _strays(session: Any) -> list[str]:
