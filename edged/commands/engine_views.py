@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edged.commands.engine_desk import Row
-from edged.errors import ConfigError
+from edged.errors import ConfigError, EdgedError
 from edged.runtime.build.jobs import Timing
 from edged.runtime.build.manifest import Manifest
 
@@ -55,6 +55,17 @@ def as_data(paper: Manifest) -> dict[str, Any]:
     """For JSON: the manifest, and the two words that most readers look for."""
     plain: dict[str, Any] = msgspec.to_builtins(paper)
     return {"status": paper.status, "accepted": paper.accepted, **plain}
+
+
+def failure(model_id: str, error: EdgedError) -> dict[str, Any]:
+    """For JSON: a model that has no engine."""
+    return {
+        "model": model_id,
+        "status": "failed",
+        "accepted": False,
+        "error": type(error).__name__,
+        "message": str(error),
+    }
 
 
 def print_table(rows: Sequence[Row], screen: Console) -> None:

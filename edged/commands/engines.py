@@ -67,7 +67,7 @@ def build(
         typer.echo("[]" if as_json else NOTHING)
         return
     done: list[Manifest] = []
-    problems: list[EdgedError] = []
+    problems: dict[str, EdgedError] = {}
     wanted = desk.ids(model_ids)
 
     def order(model_id: str, progress: Told) -> Order:
@@ -79,17 +79,18 @@ def build(
             if isinstance(made, Manifest):
                 done.append(made)
             else:
-                problems.append(made)
+                problems[model_id] = made
     if as_json:
-        typer.echo(json.dumps([views.as_data(paper) for paper in done]))
+        failed = [views.failure(model_id, error) for model_id, error in problems.items()]
+        typer.echo(json.dumps([*(views.as_data(paper) for paper in done), *failed]))
     for paper in done:
         if not as_json:
             typer.echo(views.sentence(paper))
         if not paper.accepted:
             text = f"model {paper.model}: {paper.status}, not accepted: {paper.why_not}"
-            problems.append(EngineError(text))
+            problems[paper.model] = EngineError(text)
     if problems:
-        raise _together(problems)
+        raise _together([*problems.values()])
 
 
 @app.command("list")

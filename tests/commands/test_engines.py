@@ -136,6 +136,10 @@ def test_the_problems_of_several_models_are_told_together(fake):
     assert "2 models have no accepted engine" in str(done.exception)
     assert "edged models pull det_10g" in str(done.exception)
     assert f"{ONE}: accepted" in done.stdout
+    data = said("build", "det_10g", ONE)
+    assert [(one["model"], one["status"]) for one in data] == [
+        (ONE, "accepted"), ("det_10g", "failed"),
+    ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("fake")

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
 
 from edged.errors import EngineError, ModelError
 from edged.faces import Tensor
@@ -47,13 +46,20 @@ class Reference:
     outputs: tuple[dict[str, Tensor], ...]
 
 
-def reference(prepared: onnx.ModelProto, model_id: str, tell: Tell) -> Reference:
+def reference(prepared: bytes, model_id: str, tell: Tell) -> Reference:
     """Run the prepared FP32 graph on the CPU; the session is gone afterwards.
+
+    Args:
+        prepared: the graph as a file's bytes.
+        model_id: for messages.
+        tell: progress.
 
     Raises:
         EngineError: onnxruntime is absent or failed.
     """
-    with OnnxSession(prepared.SerializeToString(), model_id=model_id) as session:
+    session = OnnxSession(prepared, model_id=model_id)
+    del prepared  # the session lets go of it when it has loaded it
+    with session:
         samples = Samples(session.inputs, _FACES)
         names = [spec.name for spec in session.outputs]
         outputs = []

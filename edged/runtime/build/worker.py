@@ -190,8 +190,9 @@ def _accept(job: Accept, tell: Tell) -> Trial:
     prepared = _prepared(job.model, tell)
     if structure_digest(prepared) != job.subject.graph:
         raise EngineError(f"model {job.model.id}: its graph was changed meanwhile; build again")
-    truth = accept.reference(prepared, job.model.id, tell)
-    del prepared
+    raw = [prepared.SerializeToString()]
+    del prepared  # a swapper has half a gigabyte: it is held once, not three times
+    truth = accept.reference(raw.pop(), job.model.id, tell)
     return accept.trial(
         backend,
         job.folder,

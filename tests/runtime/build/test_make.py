@@ -257,6 +257,17 @@ def test_a_disk_that_fills_up_during_the_build_leaves_nothing(store, model, fake
     assert isinstance(store.best(model, fake()), Missing)
 
 
+def test_a_power_cut_between_two_renames_costs_no_engine(store, model, fake, builds):
+    """The old engine had been moved aside, the new one was not yet in place."""
+    paper = make(store, Order(model, fake()))
+    folder = store.home(model.id) / paper.depends.key
+    folder.rename(folder.with_name(f".old-{folder.name}"))
+    assert isinstance(store.best(model, fake()), Missing)
+    assert make(store, Order(model, fake())) == paper
+    assert isinstance(store.best(model, fake()), Found)
+    assert len(builds()) == 1
+
+
 def test_progress_names_every_phase(store, model, fake):
     """A person sees what takes the time."""
     seen = []
