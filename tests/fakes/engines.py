@@ -19,6 +19,7 @@ from onnx import numpy_helper
 
 from edged.errors import EngineError, ModelError
 from edged.runtime.onnx import OnnxSession
+from edged.runtime.precision.rounding import rounded
 
 
 class FakeEngines:
@@ -71,6 +72,11 @@ def _spoil(model, _out):
     onnx.save(proto, model)
 
 
+def _round(model, _out):
+    """Every half precision operator rounds as it does on a GPU; a CPU computes in FP32."""
+    onnx.save(rounded(onnx.load(model)), model)
+
+
 def _hog(_model, _out):
     kept = []
     for _ in range(40):
@@ -95,6 +101,7 @@ _MISBEHAVE = {
     "slow": lambda _model, _out: time.sleep(1.5),
     "hog": _hog,
     "spoil": _spoil,
+    "round": _round,
     "refuse": _refuse,
     "parser": _parser,
 }

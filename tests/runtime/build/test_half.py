@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 import onnx
 import pytest
 
+from edged.bench import synthetic
 from edged.errors import EngineError
+from edged.recipe import load_recipe
 from edged.runtime.build.make import Order, make
 from edged.runtime.build.store import Found, Missing
 from edged.runtime.build.subject import Model
@@ -81,3 +85,19 @@ def test_a_plan_measured_anew_with_the_same_result_keeps_the_engine(planned, sto
     file = planned().calibration / "precision" / "w600k_r50.toml"
     file.write_text(file.read_text() + "\n# measured again\n")
     assert isinstance(store.best(planned(), fake()), Found)
+
+
+def test_an_engine_that_overflows_in_half_precision_is_rejected(store, fake, tmp_path):
+    """A plan that keeps nothing in FP32, on a runtime that rounds like a GPU: garbage faces."""
+    path = tmp_path / "inswapper_128.onnx"
+    network = synthetic.build("inswapper_128", width=0.05)
+    path.write_bytes(network.SerializeToString(deterministic=True))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    swapper = Model(load_recipe("inswapper_128"), path, sha256, tmp_path / "calibration")
+    graph = store.subject(swapper).graph
+    plan = PrecisionPlan(recipe=swapper.id, model_sha256=sha256, structure_digest=graph)
+    write_plan(plan, swapper.calibration / "precision" / f"{swapper.id}.toml")
+    paper = make(store, Order(swapper, fake(build="round")))
+    assert (paper.status, paper.precision) == ("rejected", "fp16")
+    assert "not finite" in paper.verdict.reason or paper.verdict.figures["psnr_db"] < 25
+    assert isinstance(store.best(swapper, fake()), Missing)
