@@ -1,15 +1,17 @@
 """Which axis of each operator's output the faces lie on, given which axis they come in on.
 
-Faces lie on one axis of a tensor, outermost in it: a tensor that has `m` there for one face
-has `n * m` for n, face after face.  A rule answers with the output's axis, or raises
-:class:`Stuck` when faces would be mixed or the operator cannot say.  A constant that holds
-the extent for one face is changed through :class:`Scene`.  Knows ONNX's operators.
+Faces lie on one axis of a tensor: an extent `outer * inner` for one face is `outer * n *
+inner` for n.  Outer is 1 nearly everywhere, face after face; transformers that put places
+before faces and flatten both have more.  A rule answers with the output's axis (or with a
+:class:`Place`, where outer changes), or raises :class:`Stuck` when faces would be mixed or
+the operator cannot say.  A constant that holds the extent for one face is changed through
+:class:`Scene`.  Knows ONNX's operators.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import onnx
@@ -22,6 +24,18 @@ class Stuck(Exception):  # noqa: N818 - told within this package only, never rai
     """An operator that does not let several faces through, and why."""
 
 
+class Place(NamedTuple):
+    """Where the faces lie in a tensor.
+
+    Attributes:
+        axis: on which.
+        outer: entries of the axis outside the faces, for one face.
+    """
+
+    axis: int
+    outer: int = 1
+
+
 class Scene(Protocol):
     """What a rule sees of the graph, and may ask for."""
 
@@ -30,6 +44,17 @@ class Scene(Protocol):
 
     def axis(self, name: str) -> int | None:
         """The axis of the faces, None for what is the same for all."""
+        ...
+
+    def outer(self, name: str) -> int:
+        """Entries of that axis outside the faces."""
+        ...
+
+    def choose(self, places: Sequence[Place]) -> Place:
+        """One of several places that the numbers allow, likeliest first.
+
+        Where a later operator is stuck for it, the next one is tried.
+        """
         ...
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -49,7 +74,7 @@ class Scene(Protocol):
         ...
 
 
-Rule = Callable[[onnx.NodeProto, Scene], int]
+Rule = Callable[[onnx.NodeProto, Scene], int | Place]
 
 
 def whole(node: onnx.NodeProto, name: str, default: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 
-from edged.runtime.graph.axes import Scene, Stuck, only_first, whole, wholes
+from edged.runtime.graph.axes import Place, Scene, Stuck, only_first, whole, wholes
 
 ENDLESS = 2**31 - 1
 """An end that every exporter and runtime takes for "to the end"."""
@@ -20,32 +20,41 @@ def transpose(node: onnx.NodeProto, scene: Scene) -> int:
     return perm.index(axis)
 
 
-def reshape(node: onnx.NodeProto, scene: Scene) -> int:
-    """The target's extent that begins where the faces do stays open."""
+def reshape(node: onnx.NodeProto, scene: Scene) -> Place:
+    """The target's extent in which the faces come to lie stays open."""
     axis = only_first(node, scene)
     before, after = scene.shape(node.input[0]), scene.shape(node.output[0])
-    place = _same_start(before, axis, after)
-    target = scene.constant(node.input[1])
+    old = Place(axis, scene.outer(node.input[0]))
+    new = scene.choose(_same_start(before, old, after))
+    target, place = scene.constant(node.input[1]), new.axis
     if target[place] == -1 or (target[place] == 0 and place == axis):
         rest = np.delete(target, place)
         if target[place] == -1 or not (rest == -1).any():
-            return place
+            return new
     opened = np.array(after, np.int64)
     copied = place == axis and after[place] == before[axis] and not whole(node, "allowzero", 0)
     opened[place] = 0 if copied else -1
     scene.replace(1, opened)
-    return place
+    return new
 
 
-def _same_start(before: Sequence[int], axis: int, after: Sequence[int]) -> int:
-    """The axis of `after` that begins at the same element as `axis` of `before`."""
-    start = int(np.prod(before[:axis]))
-    places = [p for p in range(len(after)) if int(np.prod(after[:p])) == start]
-    same = [p for p in places if after[p] == before[axis]]
-    if not places:
+def _same_start(before: Sequence[int], old: Place, after: Sequence[int]) -> list[Place]:
+    """Places in `after` at which the faces begin at the same element, likeliest first.
+
+    An axis that is as long as the one they come in on is likelier than one that is not,
+    and one that begins with them likelier than one that has something outside them.
+    """
+    start = int(np.prod(before[: old.axis])) * old.outer
+    found = []
+    for axis, extent in enumerate(after):
+        outside = int(np.prod(after[:axis]))
+        if start % outside == 0 and extent % (start // outside) == 0:
+            found.append(Place(axis, start // outside))
+    if not found:
         what = f"it cuts the faces up ({list(before)} to {list(after)})"
         raise Stuck(what)
-    return (same or places)[0]
+    like = (old.outer, before[old.axis])
+    return sorted(found, key=lambda p: ((p.outer, after[p.axis]) != like, p.outer != 1))
 
 
 def flatten(node: onnx.NodeProto, scene: Scene) -> int:

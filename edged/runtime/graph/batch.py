@@ -10,6 +10,7 @@ it (:mod:`edged.runtime.graph.proof`): this module reasons, that one looks.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -17,11 +18,15 @@ from onnx import numpy_helper
 
 from edged.faces import Tensor
 from edged.runtime.graph import tools
-from edged.runtime.graph.axes import Stuck
+from edged.runtime.graph.axes import Place, Stuck
 from edged.runtime.graph.axes_rules import RULES
 from edged.runtime.graph.emit import Emitter
 
 _Edit = Callable[[Emitter, str], None]
+
+MOST_TRIES = 500
+"""Choices that are taken back before a graph is left as it is; right ones show at the next
+few nodes."""
 
 PREFIX = "batch/"
 """Of the nodes and constants that this module adds."""
@@ -46,17 +51,30 @@ def open_batch(
     """
     walk = _Walk(model, shapes, faces)
     try:
-        for node in model.graph.node:
-            walk.visit(node)
-        for info in model.graph.output:
-            if walk.axis(info.name) != 0 or walk.shape(info.name)[0] != 1:
-                return f"output {info.name} does not have one entry a face"
+        walk.run()
     except Stuck as stuck:
         return str(stuck)
     walk.apply(counted)
     tools.prune(model)
     tools.toposort(model)
     return ""
+
+
+@dataclass
+class _Fork:
+    """A node at which several places were possible, and what was known before it.
+
+    Attributes:
+        node: its index.
+        places: those that are still to be tried.
+        known: places of tensors.
+        edits: how many there were.
+    """
+
+    node: int
+    places: list[Place]
+    known: dict[str, Place]
+    edits: int
 
 
 class _Walk:
@@ -72,11 +90,51 @@ class _Walk:
         self._model = model
         self._constants = tools.initializers(model)
         self._shapes = shapes
-        self._axes: dict[str, int] = dict.fromkeys(faces, 0)
-        self._node = onnx.NodeProto()
+        self._places: dict[str, Place] = dict.fromkeys(faces, Place(0))
+        self._node, self._index = onnx.NodeProto(), 0
         self._edits: list[_Edit] = []
+        self._forks: list[_Fork] = []
+        self._next: Place | None = None
 
-    def visit(self, node: onnx.NodeProto) -> None:
+    def run(self) -> None:
+        """Go through all nodes; where one is stuck, go back to the last choice.
+
+        Raises:
+            Stuck: as far as it got.
+        """
+        furthest, why, tries = -1, Stuck("nothing was tried"), 0
+        while True:
+            try:
+                while self._index < len(self._model.graph.node):
+                    self._visit(self._model.graph.node[self._index])
+                    self._index += 1
+                return self._require_ends()
+            except Stuck as stuck:  # noqa: PERF203 - as rare as choices are
+                if self._index > furthest:
+                    furthest, why = self._index, stuck
+                tries += 1
+                if tries > MOST_TRIES or not self._go_back():
+                    raise why from None
+
+    def _go_back(self) -> bool:
+        """Take the next place at the last choice that has one; False when none has."""
+        while self._forks and not self._forks[-1].places:
+            self._forks.pop()
+        if not self._forks:
+            return False
+        fork = self._forks[-1]
+        self._index, self._next = fork.node, fork.places.pop(0)
+        self._places = dict(fork.known)
+        del self._edits[fork.edits :]
+        return True
+
+    def _require_ends(self) -> None:
+        for info in self._model.graph.output:
+            if self._places.get(info.name) != Place(0) or self.shape(info.name)[0] != 1:
+                what = f"output {info.name} does not have one entry a face"
+                raise Stuck(what)
+
+    def _visit(self, node: onnx.NodeProto) -> None:
         """Where a node's outputs have the faces.
 
         Raises:
@@ -90,16 +148,36 @@ class _Walk:
         if rule is None:
             what = f"{node.op_type} {node.name!r} is not known to keep faces apart"
             raise Stuck(what)
+        outer = {self._places[name].outer for name in node.input if name in self._places}
         try:
-            axis = rule(node, self)
+            if len(outer) > 1:
+                raise Stuck("faces come in laid out differently")  # noqa: TRY301 - named below
+            place = rule(node, self)
         except Stuck as stuck:
             what = f"{node.op_type} {node.name!r}: {stuck}"
             raise Stuck(what) from None
-        self._axes.update(dict.fromkeys((name for name in node.output if name), axis))
+        place = place if isinstance(place, Place) else Place(place, outer.pop())
+        self._places.update(dict.fromkeys((name for name in node.output if name), place))
+
+    def choose(self, places: Sequence[Place]) -> Place:
+        """See :class:`edged.runtime.graph.axes.Scene`."""
+        if self._next is not None:
+            chosen, self._next = self._next, None
+            return chosen
+        first, *others = places
+        if others:
+            known = dict(self._places)
+            self._forks.append(_Fork(self._index, others, known, len(self._edits)))
+        return first
 
     def axis(self, name: str) -> int | None:
         """See :class:`edged.runtime.graph.axes.Scene`."""
-        return self._axes.get(name)
+        place = self._places.get(name)
+        return None if place is None else place.axis
+
+    def outer(self, name: str) -> int:
+        """See :class:`edged.runtime.graph.axes.Scene`."""
+        return self._places[name].outer
 
     def shape(self, name: str) -> tuple[int, ...]:
         """See :class:`edged.runtime.graph.axes.Scene`."""
@@ -131,6 +209,8 @@ class _Walk:
     def spread(self, index: int, axis: int) -> None:
         """See :class:`edged.runtime.graph.axes.Scene`."""
         node, label = self._node, f"{self._node.name}/{index}"
+        if any(self._places[name].outer != 1 for name in node.input if name in self._places):
+            raise Stuck("what is the same for all would have to go between the faces")
         rank = len(self.shape(node.input[index]))
 
         def edit(emit: Emitter, count: str) -> None:
