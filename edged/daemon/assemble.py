@@ -23,6 +23,7 @@ from edged.cast import Character, Template, make_character, make_template
 from edged.config import BUILTIN_PHOTO, Config
 from edged.daemon import sessions
 from edged.daemon.pictures import builtin_character, builtin_poster, read_picture
+from edged.daemon.residency import Residency
 from edged.errors import ConfigError
 from edged.faces import Floats, Image, Points
 from edged.geometry import Matrix
@@ -59,6 +60,7 @@ class Kit:
     Attributes:
         recipes: of the models in use, by id.
         serving: which runtime serves each model, and what changes that.
+        residency: where frames are worked on.
         calibrated: whether the guard has bounds for these models.
     """
 
@@ -66,6 +68,7 @@ class Kit:
     stages: Stages
     recipes: dict[str, Recipe]
     serving: Serving
+    residency: Residency
     calibrated: bool
 
     @property
@@ -128,11 +131,25 @@ def assemble(
     )
     progress("preparing characters and templates")
     characters, templates = _cast(config, stages)
+    residency = stack.enter_context(
+        Residency(
+            config.runtime.resident,
+            lambda model_id: serving.models[model_id].name,
+            used,
+            config.models.swapper,
+            sessions.picture_openers(config, meter),
+        )
+    )
     pipeline = Pipeline(
-        stages, guard, config.guard, characters=characters, templates=templates
+        stages,
+        guard,
+        config.guard,
+        characters=characters,
+        templates=templates,
+        easel=residency,
     )
     serving.start(stack)
-    return Kit(pipeline, stages, used, serving, bounds is not None)
+    return Kit(pipeline, stages, used, serving, residency, bounds is not None)
 
 
 def _stages(

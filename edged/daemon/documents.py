@@ -91,6 +91,10 @@ def info(config: Config, kit: Kit, isolation: Isolation, boot: str, session: str
             "machine": platform.machine(),
             "packages": {name: v for name in PACKAGES if (v := _version(name))},
             "runtime": _runtime(kit.choice),
+            "resident": {
+                "runtime": kit.residency.runtime,
+                "reason": without_folders(kit.residency.reason),
+            },
             "models": recipes,
             "builtin": config.builtin,
             "guard": {

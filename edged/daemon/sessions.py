@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from edged.config import Config
+from edged.daemon.residency import Opener
 from edged.recipe import Recipe
 from edged.runtime.build.store import EngineStore
 from edged.runtime.build.subject import Model
 from edged.runtime.choice import Wish
 from edged.runtime.cpu import open_on_cpu
+from edged.runtime.cuda import CudaSession
 from edged.runtime.cuda_options import CudaSettings
 from edged.runtime.machine import Machine
+from edged.runtime.onnx import OnnxSession
 from edged.runtime.serve import Event, Means, Serving
 from edged.runtime.session import Meter, Session
 from edged.runtime.visible_gpu import show_gpu
@@ -35,12 +38,7 @@ def serving(
     """
     runtime = config.runtime
     show_gpu(runtime.gpu)
-    cuda = CudaSettings(
-        memory_mb=runtime.gpu_memory_mb,
-        graphs=runtime.cuda_graphs,
-        tf32=runtime.tf32,
-        options=runtime.cuda_options,
-    )
+    cuda = _cuda(config)
 
     def open_cpu(model: Model) -> AbstractContextManager[Session]:
         return open_on_cpu(model.path, model.recipe, threads=runtime.threads, meter=meter)
@@ -53,6 +51,37 @@ def serving(
         background=config.engines.background,
     )
     return Serving(Wish(runtime.require, runtime.prefer), means, event)
+
+
+def picture_openers(config: Config, meter: Meter) -> dict[str, Opener]:
+    """How the graphs that work on frames are opened, for each runtime that can hold frames.
+
+    TensorRT and TensorRT-RTX are not among them yet: their graphs would have to be built and
+    kept like engines.
+
+    Args:
+        config: checked.
+        meter: counts the time inside sessions.
+    """
+    cuda, threads = _cuda(config), config.runtime.threads
+
+    def on_cpu(name: str, graph: bytes) -> Session:
+        return OnnxSession(graph, model_id=name, threads=threads, meter=meter)
+
+    def on_cuda(name: str, graph: bytes) -> Session:
+        return CudaSession(graph, model_id=name, settings=cuda, meter=meter)
+
+    return {"cpu": on_cpu, "cuda": on_cuda}
+
+
+def _cuda(config: Config) -> CudaSettings:
+    runtime = config.runtime
+    return CudaSettings(
+        memory_mb=runtime.gpu_memory_mb,
+        graphs=runtime.cuda_graphs,
+        tf32=runtime.tf32,
+        options=runtime.cuda_options,
+    )
 
 
 def model_of(

@@ -1,4 +1,4 @@
-"""The trial of a device's picture graphs: the host's pixels, or they are not used.
+"""Opens the picture graphs of a device and tries them: the host's pixels, or they are not used.
 
 A builder that miscompiles, or a library of another mind, would put half a face beside a
 face; the guard would refuse such pictures one by one and nobody would know why.  So the
@@ -7,11 +7,15 @@ graphs are run once before the first frame, on a drawn picture, and held against
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import onnx
 
 from edged.errors import EngineError
 from edged.faces import Image, Tensor
 from edged.geometry import Matrix
+from edged.runtime.graph import picture
 from edged.runtime.session import Session
 from edged.stages.align import crops
 from edged.stages.paste import oval_mask, paste
@@ -32,6 +36,40 @@ _PLACES = ((0.9, 0.3, 150.0, 120.0), (0.6, -2.2, 240.0, 160.0), (1.4, 1.5, 475.0
 last one is cut off by the frame."""
 
 
+def open_bench(
+    opened: Callable[[str, bytes], Session],
+    resident: Callable[[str], bool],
+    largest_px: int = picture.LARGEST_PX,
+) -> Bench:
+    """Everything that works on one device, proven.
+
+    Args:
+        opened: gives the entered session of a graph, from a name for messages and the
+            ONNX file's bytes.
+        resident: see :class:`edged.stages.resident.Bench`.
+        largest_px: likewise.
+
+    Raises:
+        EngineError: a graph cannot be opened there, or gives other pixels than the host.
+    """
+
+    def session(name: str, model: onnx.ModelProto) -> Session:
+        return opened(f"picture-{name}", model.SerializeToString())
+
+    bench = Bench(
+        sampler=session("sampler", picture.sampler(turned=False)),
+        turned=session("turned", picture.sampler(turned=True)),
+        cropper=session("cropper", picture.cropper()),
+        pasters={
+            count: session(f"paster-{count}", picture.paster(count)) for count in picture.BUCKETS
+        },
+        resident=resident,
+        largest_px=largest_px,
+    )
+    prove(bench)
+    return bench
+
+
 def prove(bench: Bench) -> None:
     """Run every graph and compare.
 
@@ -39,25 +77,26 @@ def prove(bench: Bench) -> None:
         EngineError: one gives other pixels than the host.
     """
     drawn = _drawn(*SHAPE)
-    picture, host = DevicePicture(drawn, bench), HostLook(drawn)
+    shown, host = DevicePicture(drawn, bench), HostLook(drawn)
     for view in views(SHAPE, Effort((SIDE_PX,), turns=(0, 1, 2, 3))):
-        shown = bench.sampler.download(picture.view(view, SIDE_PX, SIDE_PX))
+        session = bench.turned if view.turn % 2 else bench.sampler
+        canvas = session.download(shown.view(view, SIDE_PX, SIDE_PX))
         expected = np.zeros((1, SIDE_PX, SIDE_PX, 3), np.uint8)
         turned = host.picture(view)
         expected[0, : turned.shape[0], : turned.shape[1]] = turned
-        _compare(bench.sampler, shown, expected)
+        _compare(session, canvas, expected)
     for side in (112, 512):
         faces = _faces(side)
-        cut = bench.down(bench.cut(picture.array, faces, side), len(faces))
+        cut = bench.down(bench.cut(shown.array, faces, side), len(faces))
         _compare(bench.cropper, cut, crops(drawn, faces, side))
     mask = oval_mask("arcface_128", 128)
     for count, session in bench.pasters.items():
         faces = (_faces(128) * count)[:count]
         pieces = np.stack([np.roll(_drawn(128, 128), 9 * i, axis=1) for i in range(count)])
         made, expected = np.empty_like(drawn), drawn.copy()
-        canvas = DevicePicture(drawn, bench).canvas(made)
-        canvas.paste(pieces, faces, mask)
-        canvas.finish()
+        outgoing = DevicePicture(drawn, bench).canvas(made)
+        outgoing.paste(pieces, faces, mask)
+        outgoing.finish()
         for piece, matrix in zip(pieces, faces, strict=True):
             paste(expected, piece, matrix, mask)
         _compare(session, made, expected)

@@ -11,11 +11,14 @@ import pytest
 from edged.builtin.pack import write_pack
 from edged.config import loads
 from edged.daemon.assemble import assemble
+from edged.daemon.pictures import builtin_character
 from edged.errors import ConfigError, EdgedError, EngineError
 from edged.pipeline_parts import Job
-from edged.privacy.guard import Refused
+from edged.privacy.guard import Passed, Refused
+from edged.scene import Scene
 from edged.verdicts import Reason
 
+HIDE = Scene(mode="disguise", identities=("actor",))
 CONFIG = """
 [device]
 name = "booth-1"
@@ -80,13 +83,29 @@ def test_the_configured_threshold_reaches_the_cascades(built):
 def test_what_was_assembled_takes_a_frame(built):
     """A frame without faces is refused for that reason, not for an error."""
     kit, _ = built
-    from edged.scene import Scene
-
-    scene = Scene(mode="disguise", identities=("actor",))
     outcome = kit.pipeline.process(
-        np.zeros((120, 160, 3), np.uint8), Job("booth", "hide", scene, whole=True)
+        np.zeros((120, 160, 3), np.uint8), Job("booth", "hide", HIDE, whole=True)
     )
     assert outcome.ruling == Refused(Reason.NO_FACE)
+
+
+def test_frames_can_be_made_to_stay_on_the_device(pack, tmp_path, built):
+    """On a CPU that is memory of the host, by the graphs that a GPU would run."""
+    kit, _ = built
+    assert kit.residency.runtime == ""
+    assert kit.residency.reason == "models run on the CPU"
+    with ExitStack() as stack:
+        there = assemble(config(pack, tmp_path, runtime='resident = "on"'), stack)
+        assert there.residency.runtime == "cpu"
+        picture = builtin_character("character")[0]
+        outcomes = [
+            one.pipeline.process(picture, Job("booth", "hide", HIDE, whole=True))
+            for one in (kit, there)
+        ]
+    assert [type(outcome.ruling) for outcome in outcomes] == [Passed, Passed]
+    assert outcomes[0].faces == outcomes[1].faces
+    here, there = (outcome.ruling.image.astype(int) for outcome in outcomes)
+    assert np.abs(here - there).max() <= 1
 
 
 def test_cascades_that_would_never_look_are_refused(pack, tmp_path):

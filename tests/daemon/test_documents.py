@@ -96,6 +96,7 @@ def info(config):
         recipes={name: load_recipe(name) for name in ("builtin_detector", "builtin_swapper")},
         choice=RuntimeChoice("cpu", "fp32", "the default", wished=True),
         serving=SimpleNamespace(models={"builtin_swapper": SWAPPER_ON}),
+        residency=SimpleNamespace(runtime="", reason="no room in /var/lib/edged/x"),
         calibrated=True,
         stages=SimpleNamespace(detectors=[SimpleNamespace(family="haar")]),
     )
@@ -123,6 +124,11 @@ def test_info_says_what_runs_each_model(config):
     assert found["engine"] == {"status": "accepted", "figures": {"psnr_db": 51.0}}
     assert found["unproven"].startswith("native TensorRT: unproven")
     assert "unproven" not in info(config)["runtime"]
+
+
+def test_info_says_where_frames_are_worked_on(config):
+    """And why not on the device; folders of the box are left out."""
+    assert info(config)["resident"] == {"runtime": "", "reason": "no room in x"}
 
 
 def test_info_names_no_person_s_file(config):

@@ -1,0 +1,110 @@
+"""Frames go where the models are, and say why when they cannot."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+from resident_kit import DeviceSession
+
+from edged.daemon.residency import Residency
+from edged.errors import EngineError
+from edged.recipe import Placement, load_recipe
+from edged.stages.easel import HostPicture
+from edged.stages.resident import DevicePicture
+
+FRAME = np.zeros((120, 160, 3), np.uint8)
+RECIPES = {name: load_recipe(name) for name in ("inswapper_128", "gfpgan_1.4")}
+
+
+class Entered(DeviceSession):
+    """A session as residency opens it."""
+
+    def __init__(self, name, graph):
+        super().__init__(onnx.load_from_string(graph), model_id=name)
+        self.closed = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        self.closed = True
+
+
+class Openers(dict):
+    """Opens on "cuda" and remembers; "broken" fails."""
+
+    def __init__(self):
+        super().__init__(cuda=self.good, broken=self.bad)
+        self.opened = []
+
+    def good(self, name, graph):
+        self.opened.append(Entered(name, graph))
+        return self.opened[-1]
+
+    def bad(self, name, _graph):
+        raise EngineError(f"{name}: no memory")
+
+
+def residency(served, wish="auto", openers=None, recipes=RECIPES):
+    made = Residency(wish, served.__getitem__, recipes, "inswapper_128", openers or Openers())
+    return made.__enter__()
+
+
+def test_a_frame_lies_where_the_swapper_runs():
+    """On its device; graphs are opened once."""
+    openers = Openers()
+    made = residency({"inswapper_128": "cuda", "gfpgan_1.4": "cuda"}, openers=openers)
+    assert isinstance(made(FRAME), DevicePicture)
+    assert isinstance(made(FRAME), DevicePicture)
+    assert len(openers.opened) == 7
+    assert (made.runtime, made.reason) == ("cuda", "")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "wish", "reason"),
+    [
+        ("cpu", "auto", "on the CPU"),
+        ("cuda", "off", 'resident = "off"'),
+        ("tensorrt-rtx", "auto", "does not hold frames"),
+        ("broken", "auto", "no memory"),
+    ],
+)
+def test_else_it_lies_in_host_memory(runtime, wish, reason):
+    """And the reason can be told."""
+    made = residency({"inswapper_128": runtime}, wish)
+    assert isinstance(made(FRAME), HostPicture)
+    assert made.runtime == ""
+    assert reason in made.reason
+
+
+@pytest.mark.parametrize("runtime", ["tensorrt-rtx", "broken"])
+def test_what_must_stay_on_the_device_and_cannot_stops_the_start(runtime):
+    """`resident = "on"` is no wish that is passed over."""
+    with pytest.raises(EngineError):
+        residency({"inswapper_128": runtime}, "on")
+
+
+def test_frames_follow_an_engine_that_is_switched():
+    """To the device when the swapper comes there, and off it when it leaves."""
+    served = {"inswapper_128": "cpu"}
+    openers = Openers()
+    made = residency(served, openers=openers)
+    assert isinstance(made(FRAME), HostPicture)
+    served["inswapper_128"] = "cuda"
+    assert isinstance(made(FRAME), DevicePicture)
+    served["inswapper_128"] = "cpu"
+    assert isinstance(made(FRAME), HostPicture)
+    assert all(session.closed for session in openers.opened)
+
+
+def test_a_network_is_fed_on_the_device_only_where_it_runs_and_may():
+    """By its own runtime and its recipe."""
+    kept = msgspec.structs.replace(RECIPES["gfpgan_1.4"], graph=Placement(resident=False))
+    recipes = {**RECIPES, "kept": kept}
+    served = {"inswapper_128": "cuda", "gfpgan_1.4": "cpu", "kept": "cuda"}
+    bench = residency(served, recipes=recipes)._bench
+    assert [bench.resident(name) for name in served] == [True, False, False]
+    served["gfpgan_1.4"] = "cuda"
+    assert bench.resident("gfpgan_1.4")
