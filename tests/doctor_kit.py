@@ -6,7 +6,8 @@ from pathlib import Path
 
 from edged.config import loads
 from edged.config.starter import starter
-from edged.doctor.host import Host, Package, Ran, User
+from edged.doctor.box import Ran, User
+from edged.doctor.host import Host, Package
 from edged.doctor.setup import Setup
 from edged.privacy.trial import Trial
 from edged.runtime.driver import Driver, Gpu

@@ -13,9 +13,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from edged.doctor.box import User
 from edged.doctor.checks import ALL
 from edged.doctor.finding import GROUPS, Check
-from edged.doctor.host import Host, User
+from edged.doctor.host import Host
 from edged.doctor.report import Report
 from edged.doctor.run import run_checks
 from edged.doctor.setup import read_setup

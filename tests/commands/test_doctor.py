@@ -12,9 +12,9 @@ import pytest
 
 from edged.commands.doctor import _as_seen_by, doctor
 from edged.config.starter import starter
+from edged.doctor.box import User
 from edged.doctor.checks import ALL
 from edged.doctor.finding import GROUPS, Group, Level
-from edged.doctor.host import User
 from edged.doctor.report import FAILED, WARNED
 
 QUICK = "system,python,config,guard"

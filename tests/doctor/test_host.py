@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from edged.doctor.host import Host, Ran, User, existing
+from edged.doctor.box import Ran, User, existing
+from edged.doctor.host import Host
 
 STRANGER = User("stranger", 4711, frozenset({4711}))
 

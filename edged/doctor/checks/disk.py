@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edged.doctor.box import existing
 from edged.doctor.finding import Check, Finding
-from edged.doctor.host import Host, existing
+from edged.doctor.host import Host
 from edged.doctor.setup import Setup
 
 _MB = 1 << 20

@@ -19,17 +19,6 @@ from edged.doctor.setup import Setup
 
 OLDEST = (10, 3)
 """JetPack 6.1's; older ones have no strongly typed networks that are fit for use."""
-_LOOK = """
-import json
-from edged.errors import EngineError
-from edged.runtime.trt.names import load_tensorrt
-try:
-    print(json.dumps({"version": load_tensorrt().__version__}))
-except EngineError as error:
-    cause = error.__cause__
-    absent = getattr(cause, "name", None) if isinstance(cause, ModuleNotFoundError) else ""
-    print(json.dumps({"absent": absent, "text": str(cause or error).partition(";")[0][:300]}))
-"""
 _APT = "/usr/lib/python3*/dist-packages/tensorrt/__init__.py"
 _LIBRARY = re.compile(r"lib(nvinfer|nvonnxparser|nvinfer_plugin|cudart|cudnn|cublas)\w*\.so[.\d]*")
 
@@ -39,7 +28,7 @@ def look(host: Host, setup: Setup) -> Iterator[Finding]:
     if not has_gpu(host) and setup.wish != "tensorrt":
         return
     level = gravity(host, setup, "tensorrt")
-    seen = host.ask(_LOOK, timeout_s=30)
+    seen = host.tensorrt()
     packages = {
         name: package.version
         for name, package in host.packages().items()
@@ -147,7 +136,7 @@ def _versions(
 def _install(host: Host) -> tuple[str, ...]:
     """How TensorRT comes to this machine."""
     if jetson(host):
-        return ("sudo apt install tensorrt python3-libnvinfer",)
+        return ("sudo apt update", "sudo apt install nvidia-jetpack")
     return (pip(host, "install", "--extra-index-url https://pypi.nvidia.com", "'edged[tensorrt]'"),)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from doctor_kit import FakeHost, ids, setup
 
+from edged.doctor.box import User
 from edged.doctor.checks.disk import look, mounted
-from edged.doctor.host import User
 
 
 def host(root, **more):

@@ -6,8 +6,8 @@ import os
 
 from doctor_kit import CARD_FILES, ORIN_FILES, FakeHost, ids, node, only, setup
 
+from edged.doctor.box import User
 from edged.doctor.checks.nodes import look
-from edged.doctor.host import User
 
 STRANGER = User("edged", 4711, frozenset({4711}))
 CARD = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia0")
