@@ -158,7 +158,7 @@ class _Walk:
 
     def _alike(self, node: onnx.NodeProto, scaled: list[int], which: range) -> int:
         """Bring the inputs to the largest exponent among them."""
-        most = max(scaled[j] for j in which)
+        most = max(scaled[j] for j in which if node.input[j] not in self._constants)
         for j in which:
             name = node.input[j]
             if name in self._constants:
