@@ -1,6 +1,7 @@
-"""Builds one file with our builder and says what came of it; run as a script, in its own process.
+r"""Builds one file with our builder and says what came of it; run as a script, in its own process.
 
-    python vehicle.py model.onnx '{"inputs": {"x": {"min": [..], "opt": [..], "max": [..]}}}'
+    python vehicle.py model.onnx '{"inputs": {"x": {"min": [..], "opt": [..], "max": [..]}}}' \
+        [timing.cache] [phase in which the listener raises]
 
 Standard output's last line is JSON: what was built, or the error's class and text.
 """
@@ -13,16 +14,22 @@ from pathlib import Path
 
 import msgspec
 
-from edged.errors import EdgedError
+from edged.errors import EdgedError, EngineError
 from edged.runtime.backend import Profile
 from edged.runtime.settings import BuildSettings
 from edged.runtime.trt.builder import build_plan
 from edged.runtime.trt.names import load_tensorrt
 
 
-def main(model: str, profile: str, cache: str = "") -> None:
+def main(model: str, profile: str, cache: str = "", stop: str = "") -> None:
     """See the module."""
     seen: list[tuple[str, float]] = []
+
+    def listen(phase: str, share: float) -> None:
+        seen.append((phase, round(share, 3)))
+        if phase == stop and share > 0:
+            raise EngineError(f"stopped in {phase}")
+
     try:
         trt = load_tensorrt()
         built = build_plan(
@@ -30,7 +37,7 @@ def main(model: str, profile: str, cache: str = "") -> None:
             Path(model),
             msgspec.json.decode(profile, type=Profile),
             BuildSettings(workspace_mb=1024),
-            lambda phase, share: seen.append((phase, round(share, 3))),
+            listen,
             timing_cache=Path(cache).read_bytes() if cache else b"",
         )
     except EdgedError as error:
