@@ -31,6 +31,8 @@ Tell = Callable[[str, float], None]
 _FACES = 4
 _WARM_RUNS = 2
 _TIMED_RUNS = 10
+_TIMED_S = 5.0
+_BENCH_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def trial(
         with backend.open(folder, model_id=model_id, meter=Meter()) as session:
             load_s = time.perf_counter() - start
             found, batches = _compare(session, truth, profile, tell)
-            timing = time_runs(session, truth.samples, _usual(profile), _TIMED_RUNS)
+            batch = _usual(profile)
+            timing = time_runs(session, truth.samples, batch, _TIMED_RUNS, tell, most_s=_TIMED_S)
     except (EngineError, ModelError) as error:
         return Trial(problem=str(error))
     now_ms = time.time_ns() // 1_000_000
@@ -141,18 +144,33 @@ def _usual(profile: Profile) -> int:
     return next(iter(profile.inputs.values())).opt[0]
 
 
-def time_runs(session: Session, samples: Samples, batch: int, runs: int) -> Timing:
-    """Latency of a batch size, host to host; warm runs come first."""
+def time_runs(
+    session: Session, samples: Samples, batch: int, runs: int, tell: Tell, *, most_s: float
+) -> Timing:
+    """Latency of a batch size, host to host, after warm runs.
+
+    Args:
+        session: entered.
+        samples: what it is fed with.
+        batch: faces a run.
+        runs: how many count.
+        tell: progress.
+        most_s: fewer runs when they take longer together, but one counts in any case.
+    """
     rows = [row % len(samples) for row in range(batch)] if samples.batched else [len(samples) - 1]
     feeds = samples.batch(rows)
-    taken = []
+    taken: list[float] = []
+    begun = time.monotonic()
     for turn in range(_WARM_RUNS + runs):
+        tell(f"measure batch {batch}", turn / (_WARM_RUNS + runs))
         start = time.perf_counter_ns()
         session.run(feeds)
-        if turn >= _WARM_RUNS:
+        if turn >= _WARM_RUNS or time.monotonic() - begun > most_s:
             taken.append((time.perf_counter_ns() - start) / 1e6)
+        if taken and time.monotonic() - begun > most_s:
+            break
     p50, p95 = (round(float(v), 3) for v in np.percentile(taken, (50, 95)))
-    return Timing(batch=batch, p50_ms=p50, p95_ms=p95, runs=runs)
+    return Timing(batch=batch, p50_ms=p50, p95_ms=p95, runs=len(taken))
 
 
 def bench(
@@ -162,8 +180,4 @@ def bench(
     samples = Samples(session.inputs, _FACES)
     low, high = min(batch_sizes(profile)), max(batch_sizes(profile))
     fitting = [size for size in batches if low <= size <= high] if samples.batched else [1]
-    timings = []
-    for done, size in enumerate(fitting):
-        tell(f"batch {size}", done / len(fitting))
-        timings.append(time_runs(session, samples, size, runs))
-    return timings
+    return [time_runs(session, samples, one, runs, tell, most_s=_BENCH_S) for one in fitting]

@@ -275,6 +275,7 @@ def test_progress_names_every_phase(store, model, fake):
     assert [*dict.fromkeys(seen)] == [
         "look at the model", "read the model", "prepare the graph", "write the graph", "build",
         "compile", "hash the engine", "FP32 reference", "trial load", "compare with FP32",
+        "measure batch 4",
     ]  # fmt: skip
 
 
