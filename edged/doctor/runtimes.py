@@ -71,9 +71,11 @@ def reasons(host: Host, setup: Setup, runtime: GpuRuntime, well: str) -> Iterato
     """
     if not has_gpu(host) and setup.wish != runtime:
         return
-    found = _options(setup, runtime) + host.reasons(runtime)
+    options = _options(setup, runtime)
+    found = options + host.reasons(runtime)
     level = gravity(host, setup, runtime)
-    own = [one for one in found if one.slug not in ELSEWHERE]
+    # Without a GPU there is nothing to install for one.
+    own = [one for one in found if one.slug not in ELSEWHERE] if has_gpu(host) else list(options)
     for one in own:
         commands = command(host, one.cure)
         yield Finding(
@@ -85,7 +87,7 @@ def reasons(host: Host, setup: Setup, runtime: GpuRuntime, well: str) -> Iterato
             data={"slug": one.slug},
         )
     if found and not own:
-        checks = sorted({ELSEWHERE[one.slug] for one in found})
+        checks = sorted({ELSEWHERE.get(one.slug, "driver") for one in found})
         yield Finding(
             f"{runtime}.waits",
             "note",

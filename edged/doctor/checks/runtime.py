@@ -39,14 +39,16 @@ def look(host: Host, setup: Setup) -> Iterator[Finding]:
         "slug": choice.slug,
         "refused": refused,
     }
-    checks = [name for name in GPU_RUNTIMES if name in refused]
-    why = f"The checks {', '.join(checks)} say why not those."
+    checks: list[str] = ["driver"]
+    if has_gpu(host):
+        checks = [name for name in GPU_RUNTIMES if name in refused and setup.wish in ("", name)]
+    why = (f"edged doctor {' '.join(f'--only {name}' for name in checks)}",)
     if not choice.wished:
         yield Finding(
             "runtime.other",
             "warn",
             f'runtime.prefer = "{setup.config.runtime.prefer}" cannot be had; {choice.name} serves',
-            advice=why,
+            cure=why,
             data=data,
         )
     elif choice.name == "cpu" and has_gpu(host) and not setup.wish:
@@ -54,7 +56,7 @@ def look(host: Host, setup: Setup) -> Iterator[Finding]:
             "runtime.idle",
             "warn",
             "there is a GPU, and nothing here can use it: the models would run on the CPU",
-            advice=why,
+            cure=why,
             data=data,
         )
     else:

@@ -47,6 +47,14 @@ def test_what_another_check_shows_is_not_shown_twice(root):
 
 
 def test_a_machine_without_a_gpu_has_nothing_to_say(root):
-    """Unless somebody asks for CUDA on it."""
+    """Nothing is to be installed for one; the check driver says that it is missing."""
     assert found(root, CUDNN, files=()) == []
-    assert ids(found(root, CUDNN, configured=CUDA, files=())) == {"cuda.no-cudnn": "fail"}
+    assert ids(found(root, CUDNN, configured=CUDA, files=())) == {"cuda.waits": "note"}
+
+
+def test_an_option_that_cuda_does_not_know_is_told(root):
+    """It would drop the whole session to the CPU."""
+    configured = setup("[runtime]\ncuda_options = { fp16_enable = '1' }\n")
+    one = only(found(root, configured=configured))
+    assert one.id == "cuda.unknown-option"
+    assert "fp16_enable" in one.what

@@ -30,7 +30,7 @@ def test_a_gpu_that_lies_idle_is_a_warning(root):
     """The checks of the single runtimes say why."""
     one = only(found(root, NONE))
     assert (one.id, one.level) == ("runtime.idle", "warn")
-    assert "tensorrt, tensorrt-rtx, cuda" in one.advice
+    assert one.cure == ("edged doctor --only tensorrt --only tensorrt-rtx --only cuda",)
     assert one.data["refused"]["cuda"] == "no-cudnn"
 
 
@@ -51,6 +51,13 @@ def test_a_preferred_runtime_that_is_refused_warns(root):
     one = only(found(root, NONE, 'prefer = "cuda"'))
     assert (one.id, one.level) == ("runtime.other", "warn")
     assert one.data["slug"] == "cuda-no-cudnn"
+    assert one.cure == ("edged doctor --only cuda",)
+
+
+def test_where_there_is_no_gpu_the_driver_is_the_one_to_ask(root):
+    """The libraries of a runtime are no help there."""
+    one = only(found(root, NONE, 'prefer = "cuda"', files=()))
+    assert one.cure == ("edged doctor --only driver",)
 
 
 def test_nothing_at_all_fails(root):
