@@ -16,6 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
+from native_kit import AbsentError
+from paper_gpu import make_paper_gpu, unpacked
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as edged does; some tests load onnxruntime first
 
@@ -124,3 +126,20 @@ def test_models() -> Path:
 def checkout() -> Path:
     """Root of the checkout that the tests belong to."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def gpu_packages(program):
+    """A folder with the real onnxruntime-gpu, for PYTHONPATH."""
+    program("gcc")
+    try:
+        return unpacked("onnxruntime-gpu")
+    except AbsentError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def paper_gpu(gpu_packages, tmp_path_factory):
+    """Libraries of a GPU of paper, for LD_LIBRARY_PATH."""
+    provider = gpu_packages / "onnxruntime" / "capi" / "libonnxruntime_providers_cuda.so"
+    return make_paper_gpu(provider, tmp_path_factory.mktemp("paper") / "gpu")

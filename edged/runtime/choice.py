@@ -16,19 +16,18 @@ from typing import Any
 from edged.errors import EngineError
 from edged.runtime.libraries.finding import Finding
 from edged.runtime.session import RuntimeChoice
+from edged.runtime.trt import PROVEN
 
 ORDER = ("tensorrt", "tensorrt-rtx", "cuda", "cpu")
 """From the best to the one that always works."""
 
+_UNSEEN = (
+    "this version of edged was not seen running on it, so an engine is used only after its "
+    "outputs matched FP32 on this device"
+)
 UNPROVEN = {
-    "tensorrt": (
-        "native TensorRT: unproven; this version of edged was not seen running on it, so an "
-        "engine is used only after its outputs matched FP32 on this device"
-    ),
-    "tensorrt-rtx": (
-        "TensorRT-RTX: unproven; this version of edged was not seen running on it, so an "
-        "engine is used only after its outputs matched FP32 on this device"
-    ),
+    "tensorrt-rtx": f"TensorRT-RTX: unproven; {_UNSEEN}",
+    **({} if PROVEN else {"tensorrt": f"native TensorRT: unproven; {_UNSEEN}"}),
 }
 """Said in `info` of a runtime that nobody has seen running with this code."""
 
@@ -64,11 +63,13 @@ class Refusal:
 
     Attributes:
         slug: such as "no-driver" or "engine-stale".
-        text: for people, with what to do.
+        text: for people, with what to do; every reason.
+        first: the first reason alone; empty: `text` has one only.
     """
 
     slug: str
     text: str
+    first: str = ""
 
     @classmethod
     def of(cls, findings: Iterable[Finding]) -> Refusal | None:
@@ -76,7 +77,7 @@ class Refusal:
         found = list(findings)
         if not found:
             return None
-        return cls(found[0].slug, ". ".join(str(one) for one in found))
+        return cls(found[0].slug, ". ".join(map(str, found)), str(found[0]))
 
 
 @dataclass(frozen=True)
@@ -126,11 +127,25 @@ def _chosen(
 ) -> RuntimeChoice:
     asked = wish.require or wish.prefer
     wished = not asked or name == asked
-    why = "; ".join(f"not {other}: {refusal.text}" for other, refusal in refused)
+    why = "; ".join(_reasons(refused, brief=not asked))
     reason = f"{name} is {wish.words}" if wished else f"{asked} is preferred, {name} serves"
     slug = "" if wished else f"{asked}-{refused[0][1].slug}"
     full = f"{reason}; {why}" if why else reason
     return RuntimeChoice(name, found.precision, full, wished, slug, dict(found.engine))
+
+
+def _reasons(refused: list[tuple[str, Refusal]], *, brief: bool) -> list[str]:
+    """Why not the better ones, those with the same reason together.
+
+    Args:
+        refused: runtimes and why.
+        brief: nobody asked for one, so the first thing to mend is enough.
+    """
+    grouped: dict[str, list[str]] = {}
+    for name, refusal in refused:
+        text = (refusal.first if brief else "") or refusal.text
+        grouped.setdefault(text, []).append(name)
+    return [f"not {', '.join(names)}: {text}" for text, names in grouped.items()]
 
 
 def summary(device: RuntimeChoice, models: Mapping[str, RuntimeChoice]) -> RuntimeChoice:

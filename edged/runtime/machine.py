@@ -14,7 +14,7 @@ from edged.runtime.choice import Refusal
 from edged.runtime.cuda_backend import CudaBackend
 from edged.runtime.cuda_options import CudaSettings
 from edged.runtime.driver import Driver, probe
-from edged.runtime.libraries import Finding, ort_install
+from edged.runtime.libraries import Finding, gpu_findings, ort_install
 from edged.runtime.rtx_backend import RtxBackend
 
 CPU = "cpu"
@@ -80,17 +80,28 @@ class Machine:
     def _look(self, name: str) -> Refusal | None:
         if name == CPU:
             return _cpu_refusal()
+        if name == "tensorrt":
+            return Refusal.of(self._tensorrt_findings())
+        found = self.backend(name)
+        asked: Callable[[], Sequence[Finding]] | None = getattr(found, "findings", None)
         try:
-            found = self.backend(name)
-            asked: Callable[[], Sequence[Finding]] | None = getattr(found, "findings", None)
-            if asked is not None:
-                refusal = Refusal.of(asked())
-                if refusal is not None:
-                    return refusal
-            found.identity()
+            refusal = Refusal.of(asked()) if asked is not None else None
+            if refusal is None:
+                found.identity()
         except EngineError as error:
             return Refusal("unusable", str(error))
-        return None
+        return refusal
+
+    def _tensorrt_findings(self) -> tuple[Finding, ...]:
+        """The driver's, then what TensorRT's own backend says."""
+        wrong = gpu_findings(self.driver)
+        try:
+            self.backend("tensorrt").identity()
+        except EngineError as error:
+            problem, _, cure = str(error).partition("; ")
+            if problem != self.driver.problem:
+                wrong += (Finding("no-tensorrt", problem, cure),)
+        return wrong
 
 
 def _cpu_refusal() -> Refusal | None:

@@ -6,8 +6,6 @@ import hashlib
 
 import pytest
 from engines_kit import obedient
-from native_kit import AbsentError
-from paper_gpu import make_paper_gpu, unpacked
 
 from edged.bench.standins import recogniser
 from edged.recipe import load_recipe
@@ -52,20 +50,3 @@ def settings(tmp_path):
 def store(settings):
     """An empty store."""
     return EngineStore(settings)
-
-
-@pytest.fixture(scope="session")
-def gpu_packages(program):
-    """A folder with the real onnxruntime-gpu, for PYTHONPATH."""
-    program("gcc")
-    try:
-        return unpacked("onnxruntime-gpu")
-    except AbsentError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="session")
-def paper_gpu(gpu_packages, tmp_path_factory):
-    """Libraries of a GPU of paper, for LD_LIBRARY_PATH."""
-    provider = gpu_packages / "onnxruntime" / "capi" / "libonnxruntime_providers_cuda.so"
-    return make_paper_gpu(provider, tmp_path_factory.mktemp("paper") / "gpu")

@@ -46,7 +46,16 @@ def test_without_a_wish_the_best_that_works_serves(works, best):
     """In the order of preference, and why not a better one."""
     choice = choose(Wish(), offering(*works))
     assert (choice.name, choice.wished) == (best, True)
-    assert ("not tensorrt:" in choice.reason) == (best != "tensorrt")
+    assert ("not tensorrt" in choice.reason) == (best != "tensorrt")
+
+
+def test_better_ones_that_lack_the_same_are_named_together():
+    """The first reason of each is enough where nobody asked for one."""
+    found = [Finding("no-driver", "no CUDA driver", "install one"), Finding("x", "y", "z")]
+    choice = choose(Wish(), offering("cpu", why=Refusal.of(found)))
+    assert choice.reason == (
+        "cpu is the best here; not tensorrt, tensorrt-rtx, cuda: no CUDA driver; install one"
+    )
 
 
 def test_the_precision_is_the_one_that_serves():

@@ -51,10 +51,10 @@ def cuda_findings(
         found: the installed onnxruntime; asked for when left out.
     """
     found = found or ort_install()
-    wrong = _install_findings(found)
-    if any(one.slug in {"onnxruntime-absent", "onnxruntime-cpu-only"} for one in wrong):
-        return (*wrong, *gpu_findings(driver, device))
-    wrong += gpu_findings(driver, device)
+    install = _install_findings(found)
+    wrong = [*gpu_findings(driver, device), *install]
+    if any(one.slug in {"onnxruntime-absent", "onnxruntime-cpu-only"} for one in install):
+        return tuple(wrong)
     wrong += _library_findings(found, driver)
     wrong += _code_findings(found, driver, device)
     reason = "" if wrong else try_cuda(device)

@@ -49,7 +49,8 @@ def rtx_findings(
         found: the installed onnxruntime; asked for when left out.
     """
     found = found or ort_install()
-    wrong = []
+    gpu = gpu_findings(driver, device)
+    wrong = list(gpu)
     if found.folder is None:
         cure = "run: pip install 'edged[rtx]'"
         wrong.append(Finding("onnxruntime-absent", "onnxruntime is not installed", cure))
@@ -66,8 +67,6 @@ def rtx_findings(
     if folder is None or not (folder / LIBRARY).is_file():
         problem = "the TensorRT-RTX plugin of onnxruntime is not installed"
         wrong.append(Finding("no-rtx-plugin", problem, "run: pip install 'edged[rtx]'"))
-    gpu = gpu_findings(driver, device)
-    wrong += gpu
     if not gpu:
         wrong += _card(driver, device)
         wrong += _libraries(folder) if folder else []
