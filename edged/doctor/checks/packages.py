@@ -40,7 +40,7 @@ def look(host: Host, _setup: Setup) -> Iterator[Finding]:
         if package is not None and not satisfies(package.version, wanted[name])
     ]
     seen = host.ask(_LOOK, *MODULES, timeout_s=30)
-    broken = dict(seen.get("broken", {"python": seen.get("died", "")}))
+    broken = dict(seen.get("broken", {}))
     data = {"wanted": wanted, "missing": missing, "old": old, "broken": broken}
     again = [f"'{name}{wanted[name]}'" for name in wanted if name in missing]
     again += [f"'{one.split()[0]}{wanted[one.split()[0]]}'" for one in old]
@@ -68,7 +68,16 @@ def look(host: Host, _setup: Setup) -> Iterator[Finding]:
             ),
             data=data,
         )
-    if not (missing or old or broken):
+    if "died" in seen:
+        yield Finding(
+            "packages.died",
+            "fail",
+            f"a process that loads {', '.join(MODULES)} {seen['died']}",
+            where=host.prefix,
+            advice="One of them is damaged; make the environment again.",
+            data=data,
+        )
+    if not (missing or old or broken or "died" in seen):
         yield Finding("packages.whole", "ok", f"all {len(wanted)} packages load", data=data)
 
 

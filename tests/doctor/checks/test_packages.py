@@ -15,16 +15,18 @@ NEEDS = [
 ]
 
 
-def found(root, packages, broken=()):
-    host = FakeHost(
-        root, packages=packages, says={"broken": dict(broken)}, requirements=lambda: NEEDS
-    )
+WHOLE = {"numpy": "2.2.0", "paho-mqtt": "2.1.0"}
+
+
+def found(root, packages, broken=(), **says):
+    says = says or {"broken": dict(broken)}
+    host = FakeHost(root, packages=packages, says=says, requirements=lambda: NEEDS)
     return list(look(host, setup()))
 
 
 def test_a_whole_installation_is_well(root):
     """Extras and packages of other Pythons are not asked for."""
-    assert ids(found(root, {"numpy": "2.2.0", "paho-mqtt": "2.1.0"})) == {"packages.whole": "ok"}
+    assert ids(found(root, WHOLE)) == {"packages.whole": "ok"}
 
 
 def test_missing_and_old_packages_fail_with_one_command(root):
@@ -38,11 +40,17 @@ def test_missing_and_old_packages_fail_with_one_command(root):
 
 def test_a_package_that_does_not_load_fails(root):
     """Its own words say why."""
-    packages = {"numpy": "2.2.0", "paho-mqtt": "2.1.0"}
-    one = only(found(root, packages, {"zmq": "ImportError: libzmq.so.5"}))
+    one = only(found(root, WHOLE, {"zmq": "ImportError: libzmq.so.5"}))
     assert (one.id, one.level) == ("packages.broken", "fail")
     assert "libzmq.so.5" in one.what
     assert one.cure[0].endswith("pyzmq")
+
+
+def test_a_package_that_kills_its_process_fails(root):
+    """The doctor lives on."""
+    one = only(found(root, WHOLE, died="was killed by signal 4"))
+    assert (one.id, one.level) == ("packages.died", "fail")
+    assert "signal 4" in one.what
 
 
 @pytest.mark.parametrize(
