@@ -1,0 +1,60 @@
+"""Picture graphs on the runtimes of a GPU, as far as those go without one."""
+
+from __future__ import annotations
+
+from paper_gpu import ask, environment
+
+ON_CUDA = """
+import json
+import numpy as np
+from contextlib import ExitStack
+from edged.errors import EdgedError
+from edged.runtime.cuda import CudaSession
+from edged.runtime.graph import picture
+from edged.stages.paste import oval_mask
+from edged.stages.resident import Bench, DevicePicture
+from edged.stages.views import Effort, views
+
+names = {"sampler": picture.sampler(turned=False), "turned": picture.sampler(turned=True),
+         "cropper": picture.cropper(), **{n: picture.paster(n) for n in picture.BUCKETS}}
+with ExitStack() as stack:
+    made = {
+        name: stack.enter_context(CudaSession(graph.SerializeToString(), model_id=str(name)))
+        for name, graph in names.items()
+    }
+    bench = Bench(
+        made["sampler"], made["turned"], made["cropper"],
+        {n: made[n] for n in picture.BUCKETS}, lambda _: True,
+    )
+    frame = np.random.default_rng(0).integers(0, 256, (270, 480, 3), np.uint8)
+    out = np.zeros_like(frame)
+    shown = bench(frame)
+    shapes = [shown.view(v, 320, 320).shape for v in views(frame.shape, Effort((320,), (0, 1)))]
+    canvas = shown.canvas(out)
+    for count in (1, 3, 8):
+        faces = [np.array([[1.0, 0, 40.0 - 9 * i], [0, 1, 30]]) for i in range(count)]
+        cut = bench.cut(canvas._now, faces, 128)
+        shapes.append(cut.shape)
+        canvas.paste(cut, faces, oval_mask("arcface_128", 128))
+    canvas.finish()
+    print(json.dumps({
+        "shapes": shapes,
+        "providers": sorted({one._session.get_providers()[0] for one in made.values()}),
+        "graphs": all(one._graphs for one in made.values()),
+        "pasted": canvas._array.shape,
+    }))
+"""
+
+
+def test_every_node_of_them_is_the_cuda_provider_s(gpu_packages, paper_gpu):
+    """No node falls to the CPU, and CUDA graphs are captured; kernels of paper draw nothing."""
+    said = ask(ON_CUDA, environment(paper_gpu, [gpu_packages]))
+    assert said == {
+        "shapes": [
+            [1, 320, 320, 3], [1, 320, 320, 3],
+            [1, 128, 128, 3], [4, 128, 128, 3], [8, 128, 128, 3],
+        ],
+        "providers": ["CUDAExecutionProvider"],
+        "graphs": True,
+        "pasted": [270, 480, 3],
+    }  # fmt: skip
