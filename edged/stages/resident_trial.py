@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import onnx
 
 from edged.errors import EngineError
 from edged.faces import Image, Tensor
@@ -52,17 +51,15 @@ def open_bench(
     Raises:
         EngineError: a graph cannot be opened there, or gives other pixels than the host.
     """
-
-    def session(name: str, model: onnx.ModelProto) -> Session:
-        return opened(f"picture-{name}", model.SerializeToString())
-
+    made = {
+        name: opened(name, model.SerializeToString())
+        for name, model in picture.all_graphs().items()
+    }
     bench = Bench(
-        sampler=session("sampler", picture.sampler(turned=False)),
-        turned=session("turned", picture.sampler(turned=True)),
-        cropper=session("cropper", picture.cropper()),
-        pasters={
-            count: session(f"paster-{count}", picture.paster(count)) for count in picture.BUCKETS
-        },
+        sampler=made["picture-sampler"],
+        turned=made["picture-turned"],
+        cropper=made["picture-cropper"],
+        pasters={count: made[picture.paster_name(count)] for count in picture.BUCKETS},
         resident=resident,
         largest_px=largest_px,
     )
@@ -122,12 +119,12 @@ def _faces(side_px: int) -> list[Matrix]:
 def _compare(session: Session, made: Tensor, expected: Image) -> None:
     """Raises EngineError where two pictures differ."""
     if made.shape != expected.shape or made.dtype != expected.dtype:
-        msg = f"picture graph {session.model_id} gave shape {made.shape}, not {expected.shape}"
+        msg = f"{session.model_id} gave shape {made.shape}, not {expected.shape}"
         raise EngineError(msg)
     beyond = float((np.abs(made.astype(np.int16) - expected) > MOST_LEVELS).mean())
     if beyond > MOST_BEYOND:
         msg = (
-            f"picture graph {session.model_id} gave other pixels than the host "
+            f"{session.model_id} gave other pixels than the host "
             f"({beyond:.0%} of the values); "
             'set runtime.resident = "off" and report the runtime\'s version'
         )

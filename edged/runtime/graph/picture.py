@@ -160,6 +160,21 @@ def paster(count: int) -> onnx.ModelProto:
     )
 
 
+def all_graphs() -> dict[str, onnx.ModelProto]:
+    """Every picture graph by the name that its session, engine and messages have."""
+    return {
+        "picture-sampler": sampler(turned=False),
+        "picture-turned": sampler(turned=True),
+        "picture-cropper": cropper(),
+        **{paster_name(count): paster(count) for count in BUCKETS},
+    }
+
+
+def paster_name(count: int) -> str:
+    """Name of the graph that pastes so many crops."""
+    return f"picture-paster-{count}"
+
+
 def _to_bytes(g: Graph, value: str, to: str) -> None:
     """The output; whole numbers from 0 to 255 become uint8, which TensorRT makes of FP16."""
     g.cast(g.cast(value, _HALF), _UINT8, to)

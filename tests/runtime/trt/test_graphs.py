@@ -18,9 +18,12 @@ import pytest
 from edged.bench import synthetic
 from edged.bench.standins import detector, recogniser, restorers, swapper
 from edged.recipe import load_recipe
+from edged.runtime.backend import Profile
 from edged.runtime.build.profile import profile_of
 from edged.runtime.graph import tools
+from edged.runtime.graph.picture import all_graphs
 from edged.runtime.graph.prepare import prepare
+from edged.runtime.pictures import profile_of_picture
 from edged.runtime.precision.convert import to_mixed
 from edged.runtime.precision.lift import lifted
 from edged.runtime.precision.nodes import keys
@@ -58,13 +61,14 @@ def mixed(graph, recipe, every):
 
 @pytest.fixture
 def build(native_tree, tmp_path):
-    """`build(graph, recipe)`: what came of it."""
+    """`build(graph, recipe)`, or with a profile instead of a recipe: what came of it."""
     root = native_tree("11.4", rtx=True)
 
     def run(graph, recipe):
         file = tmp_path / "graph.onnx"
         onnx.save(graph, file)
-        profile = msgspec.json.encode(profile_of(graph, recipe.batch)).decode()
+        wanted = recipe if isinstance(recipe, Profile) else profile_of(graph, recipe.batch)
+        profile = msgspec.json.encode(wanted).decode()
         done = subprocess.run(
             [sys.executable, str(VEHICLE), str(file), profile],
             env=native_kit.environment(root),
@@ -97,3 +101,12 @@ def test_a_network_of_the_real_architecture_builds_in_mixed_precision(build, nam
     said = build(mixed(prepared(synthetic.build(name, width=WIDTH), recipe), recipe, 3), recipe)
     assert "error" not in said, said
     assert said["half_layers"] > 30
+
+
+@pytest.mark.parametrize("name", all_graphs())
+def test_a_picture_graph_builds(build, name):
+    """For frames up to the largest, in the types that it has: pixels in half precision."""
+    graph = all_graphs()[name]
+    said = build(graph, profile_of_picture(graph))
+    assert "error" not in said, said
+    assert said["half_layers"] > 0
