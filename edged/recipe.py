@@ -95,8 +95,9 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         size_px: side of the square input; 0 where the graph leaves it open.
         template: five points that a face crop is aligned to; empty for a whole picture.
         channels: order of the input's channels.
-        mean, std: input = (pixel 0..255 - mean) / std.
-        out_mean, out_std: pixel 0..255 = output * out_std + out_mean, then clipped.
+        mean, std: input = (pixel 0..255 - mean) / std, in the order of its channels.
+        out_mean, out_std: pixel 0..255 = output * out_std + out_mean, then clipped;
+            likewise.
         strides: of a detector's outputs.
         anchors: of a detector, for each cell.
     """
@@ -113,7 +114,11 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Faces (or pictures) in one run, the table `[batch]`: at least, usually, at most."""
+    """Faces (or pictures) in one run, the table `[batch]`: at least, usually, at most.
+
+    More than one also for files that are fixed at one, where their graphs can be opened
+    (see :mod:`edged.runtime.graph.batch`); a graph that cannot is run face by face.
+    """
 
     min: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     opt: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from graph_kit import prepared, run, running, session_of
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
 from edged.bench.standins import detector, recogniser, restorers, swapper
 from edged.errors import ModelError
+from edged.onnx_writer import Graph
 from edged.runtime.graph import tools
 
 RNG = np.random.default_rng(7)
@@ -128,3 +129,96 @@ def test_a_detector_with_too_few_outputs_is_refused():
         prepared(file, "det_10g")
     with pytest.raises(ModelError, match="YuNet's 12 outputs"):
         prepared(file, "yunet")
+
+
+def half(model):
+    """The same network with float16 inputs, outputs and weights, as some exports are."""
+    for tensor in model.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT:
+            values = np.float16(tools.array(tensor))
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    for info in (*model.graph.input, *model.graph.output):
+        info.type.tensor_type.elem_type = TensorProto.FLOAT16
+    return model
+
+
+def dimmer():
+    """A swapper-like network: the target times the source's first number."""
+    graph = Graph()
+    first = graph.op(
+        "Slice", "source", graph.constant([0]), graph.constant([1]), graph.constant([1])
+    )
+    gain = graph.op("Reshape", first, graph.constant([1, 1, 1, 1]))
+    graph.op("Mul", graph.scaled("target", 0.5), gain, to="output")
+    shape = (1, 3, 128, 128)
+    return graph.model("m", {"target": shape, "source": (1, 512)}, {"output": shape})
+
+
+def test_an_export_that_is_half_precision_throughout_has_the_same_ends():
+    """Its float16 inputs and outputs are cast inside; the host feeds what it always feeds."""
+    faces, latent = crops(2, 128), np.full((2, 512), 0.5, np.float32)
+    latent[1] = 1
+    with running(half(dimmer()), "inswapper_128") as session:
+        assert {spec.dtype for spec in session.inputs} == {np.dtype("u1"), np.dtype("f4")}
+        out = run(session, crops=faces, latents=latent)
+    want = faces * np.array([0.25, 0.5])[:, None, None, None]
+    assert np.abs(out["swapped"] - want).max() <= 1
+    assert out["checks"].dtype == np.float32
+
+
+def test_tensors_that_are_called_as_ours_do_not_get_in_the_way():
+    """A file may call its own tensors `crops`, `checks` or `pre/float`."""
+    model = dimmer()
+    graph = model.graph
+    tools.rename(model, {"target": "checks", graph.node[0].output[0]: "pre/float"})
+    graph.node[1].name = "pre/planes"
+    with running(model, "inswapper_128") as session:
+        latents = np.ones((1, 512), np.float32)
+        out = run(session, crops=np.full((1, 128, 128, 3), 100, np.uint8), latents=latents)
+    assert (out["swapped"] == 50).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_not_finite_spoils_its_own_face_s_check(bad):
+    """Bytes would hide it; the others' checks stay finite."""
+    latents = np.ones((3, 512), np.float32)
+    latents[1] = bad
+    with running(dimmer(), "inswapper_128") as session:
+        checks = run(session, crops=crops(3, 128), latents=latents)["checks"]
+    assert np.isfinite(checks).tolist() == [True, False, True]
+
+
+def test_a_picture_larger_than_its_range_is_clipped():
+    """What a network gives beyond black and white is black and white."""
+    latents = np.full((1, 512), 9, np.float32)
+    latents[:, 1:] = 0
+    with running(dimmer(), "inswapper_128") as session:
+        bright = run(session, crops=np.full((1, 128, 128, 3), 200, np.uint8), latents=latents)
+        dark = run(session, crops=np.full((1, 128, 128, 3), 200, np.uint8), latents=-latents)
+    assert (bright["swapped"] == 255).all()
+    assert (dark["swapped"] == 0).all()
+
+
+def test_channels_keep_their_order():
+    """A network that brightens its first channel brightens red, whatever reads the picture."""
+    for first in (convolution, passing):
+        graph = Graph()
+        gain = np.array([1.2, 1, 0.8], np.float32).reshape(1, 3, 1, 1)
+        graph.op("Mul", first(graph), graph.constant(gain), to="output")
+        shape = (1, 3, 512, 512)
+        model = graph.model("m", {"input": shape}, {"output": shape})
+        grey = np.full((1, 512, 512, 3), 200, np.uint8)
+        with running(model, "gfpgan_1.4") as session:
+            out = run(session, crops=grey, strength=np.ones(1, np.float32))["restored"]
+        want = np.array([0.8, 1, 1.2]) * (200 - 127.5) + 127.5
+        assert np.abs(out[0, 0, 0] - want).max() <= 1
+
+
+def convolution(graph):
+    """The picture through a convolution that keeps it."""
+    return graph.mix("input", np.eye(3, dtype=np.float32))
+
+
+def passing(graph):
+    """The picture as it is."""
+    return graph.op("Identity", "input")
