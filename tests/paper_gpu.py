@@ -51,7 +51,7 @@ def _stub(name: str) -> str:
         return f"int {name}(void **made) {{ *made = calloc(1, 64); return 0; }}"
     if "GetStatus" in name:
         return f'const char *{name}(int code) {{ (void)code; return "paper"; }}'
-    return f"int {name}(void) {{ return 0; }}"
+    return _plain(name)
 
 
 def make_paper_gpu(provider: Path, folder: Path) -> Path:
@@ -84,6 +84,25 @@ def _compile(source: str, library: Path, versions: str) -> None:
     )  # fmt: skip
     code.unlink()
     script.unlink()
+
+
+def add_driver(plugin: Path, folder: Path) -> Path:
+    """Adds what TensorRT-RTX's plugin takes from the driver itself; in a folder of its own."""
+    folder.mkdir(parents=True)
+    listed = subprocess.run(
+        ["nm", "-D", "--undefined-only", str(plugin)], capture_output=True, text=True, check=True
+    )
+    names = {line.split()[-1] for line in listed.stdout.splitlines()}
+    cuda = (NATIVE / "paper_libcuda.c").read_text()
+    more = [n for n in sorted(names) if re.match(r"cu[A-Z]\w+$", n) and f"{n}(" not in cuda]
+    _compile(cuda + "\n".join(map(_plain, more)), folder / "libcuda.so.1", "")
+    nvml = [name for name in sorted(names) if name.startswith("nvml")]
+    _compile("\n".join(map(_plain, nvml)), folder / "libnvidia-ml.so.1", "")
+    return folder
+
+
+def _plain(name: str) -> str:
+    return f"int {name}(void) {{ return 0; }}"
 
 
 def without(folder: Path, *libraries: str) -> Path:

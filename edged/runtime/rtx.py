@@ -138,7 +138,7 @@ def register(ort: ModuleType) -> str:
         except Exception as error:  # noqa: BLE001 - its text holds this machine's folders
             msg = (
                 f"TensorRT-RTX's plugin cannot be loaded ({type(error).__name__}): it needs "
-                "NVIDIA's driver (libcuda.so.1); see `edged doctor`"
+                "NVIDIA's driver (libcuda.so.1, libnvidia-ml.so.1); see `edged doctor`"
             )
             raise EngineError(msg) from None
         _names[PACKAGE] = name
