@@ -63,7 +63,8 @@ def fetch(name: str) -> Path:
     Raises:
         AbsentError: offline, or there is no build for this Python and machine.
     """
-    folder = cache_folder() / "wheels" / f"{name}-cp{sys.version_info[0]}{sys.version_info[1]}"
+    python = "py3" if name == "rtx" else f"cp{sys.version_info[0]}{sys.version_info[1]}"
+    folder = cache_folder() / "wheels" / f"{name}-{python}"
     found = sorted(folder.glob("*.whl"))
     if found:
         return found[0]
@@ -121,6 +122,7 @@ def tree(version: str, gcc: str, *, rtx: bool = False) -> Path:
             lib.mkdir()
             for library in libraries:
                 shutil.move(library, lib / (library.name.split(".so.")[0] + ".so.1"))
+            shutil.rmtree(root / RTX_FOLDER)  # the provider itself: 75 MB that nobody here loads
             final = target / "lib"
             parts["libnvinfer"] = f'LIB="{final}/libtensorrt_rtx.so.1"'
             parts["libnvonnxparser"] = f'LIB="{final}/libtensorrt_onnxparser_rtx.so.1"'

@@ -12,7 +12,7 @@ from edged.runtime import driver
 from edged.runtime.backend import BuildProgress, Profile
 from edged.runtime.session import Meter, Session
 from edged.runtime.settings import BuildSettings
-from edged.runtime.trt import PROVEN, names, trial
+from edged.runtime.trt import names, trial
 from edged.runtime.trt.builder import build_plan
 from edged.runtime.trt.session import TrtSession
 
@@ -21,20 +21,15 @@ CACHE_FOLDER: Final = ".timing"
 
 
 class TensorRtBackend:
-    """NVIDIA's TensorRT by its Python package.
-
-    Attributes:
-        proven: whether it has been seen running on a GPU.
-    """
+    """NVIDIA's TensorRT by its Python package."""
 
     name = "tensorrt"
     artifact = "engine.plan"
-    proven = PROVEN
 
     def identity(self) -> Mapping[str, str]:
         """See :class:`edged.runtime.backend.Backend`; a plan is for one GPU model only."""
+        found = driver.require()  # first: without a GPU nobody needs TensorRT
         trt = names.load_tensorrt()
-        found = driver.require()
         gpu = found.gpus[0]
         return {
             "TensorRT": str(trt.__version__),
