@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from edged.doctor.finding import GROUPS, Check, Finding, Level
@@ -26,7 +24,7 @@ _WORDS: dict[Level, tuple[str, str]] = {
     "ok": ("fine", "fine"),
 }  # fmt: skip
 _INDENT = 6
-_NAME = 14
+_NAME = 16
 _MOST_COLUMNS = 100
 """Sentences longer than this are hard to read, however wide the terminal is."""
 
@@ -54,15 +52,12 @@ def _heading(report: Report) -> Text:
 
 
 def _show_finding(check: Check, finding: Finding, console: Console) -> None:
-    head = Table.grid(padding=(0, 2, 0, 0))
-    head.add_column(width=_INDENT - 2, no_wrap=True)
-    head.add_column(overflow="fold")
+    level = Text(f"{finding.level.upper():<{_INDENT}}", _STYLES[finding.level])
     sentence = Text(finding.what, "bold") + Text(f"  ({check.id})", "not bold dim")
-    head.add_row(Text(finding.level.upper(), _STYLES[finding.level]), sentence)
-    console.print(head)
+    _hanging(level, sentence, console)
     for words, style in ((finding.where, "dim"), (finding.advice, "")):
         if words and words not in finding.what:
-            console.print(_indented(Text(words, style, overflow="fold")))
+            _hanging(Text(" " * _INDENT), Text(words, style), console)
     for command in finding.cure:
         line = Text(" " * _INDENT + "$ ", "dim") + Text(command, "green")
         console.print(line, soft_wrap=True)
@@ -76,20 +71,25 @@ def _show_fine(report: Report, console: Console) -> None:
         return
     console.print(Text("FINE", _STYLES["ok"]))
     for group in GROUPS:
-        table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_column(width=_NAME, no_wrap=True)
-        table.add_column(overflow="fold")
-        for check, finding in fine:
-            if check.group == group:
-                table.add_row(Text(check.id, _STYLES["ok"]), Text(finding.what))
-        if table.row_count:
-            console.print(_indented(Text(group, "dim")))
-            console.print(_indented(table, by=_INDENT + 2))
+        ours = [(check, finding) for check, finding in fine if check.group == group]
+        if ours:
+            console.print(Text(f"{' ' * _INDENT}{group}", "dim"))
+        for check, finding in ours:
+            name = Text(f"{' ' * (_INDENT + 2)}{check.id:<{_NAME}}", _STYLES["ok"])
+            _hanging(name, Text(finding.what), console)
     console.print()
 
 
-def _indented(what: Text | Table, by: int = _INDENT) -> Padding:
-    return Padding(what, (0, 0, 0, by), expand=False)
+def _hanging(first: Text, body: Text, console: Console) -> None:
+    """A text wrapped beside a head, the lines below it indented by the head's width.
+
+    Written here and not with rich's tables, which fill lines with blanks to their end.
+    """
+    lines = body.wrap(console, max(20, console.width - len(first.plain)))
+    for number, line in enumerate(lines):
+        head = first if number == 0 else Text(" " * len(first.plain))
+        line.rstrip()
+        console.print(head + line, soft_wrap=True)
 
 
 def _summary(report: Report) -> Text:

@@ -80,6 +80,7 @@ def test_the_text_fits_80_columns_but_for_commands():
     lines = printed(report("ok", "warn", "fail")).splitlines()
     assert any(line.strip() == f"$ {LONG}" for line in lines)
     assert all(len(line) <= 80 for line in lines if LONG not in line)
+    assert [line for line in lines if line != line.rstrip()] == []
 
 
 def test_brackets_of_a_finding_are_shown_as_they_are():
