@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+import onnx
+
 from edged.recipe import load_recipe
 from edged.runtime.graph.load import prepared_bytes
 from edged.runtime.graph.prepare import prepare
@@ -40,3 +42,12 @@ def of_file(path, recipe_id, model_id="m"):
     """A session on a public file by a shipped recipe, not yet entered."""
     graph = prepared_bytes(path, load_recipe(recipe_id))
     return OnnxSession(graph, model_id=model_id, threads=1)
+
+
+def at_opset(file, opset):
+    """The stand-in in an older or newer version: its operators are spelled alike from 11 to 17."""
+    if opset > 17:
+        return onnx.version_converter.convert_version(file, opset)
+    file.opset_import[0].version = opset
+    onnx.checker.check_model(file, full_check=True)
+    return file

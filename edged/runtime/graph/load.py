@@ -8,6 +8,7 @@ while a graph is turned into bytes, not three and four times.
 from __future__ import annotations
 
 import io
+import logging
 import mmap
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from edged.runtime.graph.prepare import Prepared, prepare_owned
 
 # Tags of length-delimited fields in onnx.proto: ModelProto.graph and GraphProto.initializer.
 _GRAPH_FIELD, _INITIALIZER_FIELD = b"\x3a", b"\x2a"
+
+log = logging.getLogger(__name__)
 
 LARGEST_BYTES = 2**31 - 1
 """A protobuf message, which an ONNX file is, ends here."""
@@ -35,13 +38,16 @@ def load_prepared(path: Path, recipe: Recipe, *, batched: bool = True) -> Prepar
     Raises:
         ModelError: it is absent, no ONNX, too large, or not what the recipe says.
     """
-    return prepare_owned(
+    ready = prepare_owned(
         read_model(path, recipe.id),
         model_id=recipe.id,
         family=recipe.family,
         contract=recipe.contract,
         batched=batched,
     )
+    for note in ready.notes:
+        log.info("model %s: %s", recipe.id, note)
+    return ready
 
 
 def prepared_bytes(path: Path, recipe: Recipe, *, batched: bool = True) -> bytes:

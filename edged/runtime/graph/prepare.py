@@ -37,6 +37,7 @@ _CROPS: Mapping[Family, Callable[[Work], None]] = {
     "inswapper": crops.inswapper,
     "restorer": crops.restorer,
 }
+_PICTURE_OUT = frozenset({"inswapper", "restorer"})
 _DETECTORS: Mapping[Family, Callable[[Work], None]] = {
     "scrfd": detectors.scrfd,
     "yunet": detectors.yunet,
@@ -93,12 +94,14 @@ def prepare_owned(
         ModelError: the file is not of this family, or not what its recipe says.
     """
     work = Work(model, model_id, contract)
+    if not model.graph.output:
+        raise work.wrong("it has no outputs")
     tidy(work)
     if family in _DETECTORS:
         _DETECTORS[family](work)
     elif family in _CROPS:
         cut(work, [model.graph.output[0].name])
-        _open(work, batched=batched)
+        _open(work, batched=batched, picture=family in _PICTURE_OUT)
         _CROPS[family](work)
     else:
         msg = f"model {model_id}: family {family} has no graph to prepare"
@@ -109,23 +112,38 @@ def prepare_owned(
     return Prepared(model, work.faces == "n", tuple(work.notes))
 
 
-def _open(work: Work, *, batched: bool) -> None:
-    """Make the network at hand as regular as it goes, and open it for several faces."""
+def _open(work: Work, *, batched: bool, picture: bool) -> None:
+    """Make the network at hand as regular as it goes, and open it for several faces.
+
+    Args:
+        work: the network alone, without its front and end.
+        batched: whether to open it.
+        picture: whether its output is a picture of its input's size.
+
+    Raises:
+        ModelError: it is not.
+    """
     model = work.model
-    picture = work.picture_input()
-    side = work.square(picture)
-    one: dict[str, tuple[int, ...]] = {picture.name: (1, CHANNELS, side, side)}
+    source = work.picture_input()
+    side = work.square(source)
+    one: dict[str, tuple[int, ...]] = {source.name: (1, CHANNELS, side, side)}
     one |= {info.name: (1, work.width(info)) for info in work.inputs(2)}
     faces = list(one)
     one |= {info.name: (1,) for info in work.inputs(1)}
     tools.toposort(model)
     fold_shapes(model, one)
-    found = rewrite_modulation(model, tools.static_shapes(model, one))
+    shapes = tools.static_shapes(model, one)
+    made = shapes.get(model.graph.output[0].name, one[source.name])
+    if picture and made != one[source.name]:
+        what = f"its first output is {list(made)}, not a picture of {side} px"
+        raise work.wrong(what)
+    found = rewrite_modulation(model, shapes)
     if found:
         work.notes.append(f"{found} modulated convolutions rewritten")
+        shapes = tools.static_shapes(model, one)
     if not batched:
         return
-    stuck = open_batch(model, tools.static_shapes(model, one), faces, "crops")
+    stuck = open_batch(model, shapes, faces, "crops")
     if stuck:
         work.notes.append(f"one face a run: {stuck}")
     else:

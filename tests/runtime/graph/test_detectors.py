@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import onnx
 import pytest
-from graph_kit import prepared, run, session_of
+from graph_kit import at_opset, prepared, run, session_of
 
 from edged.bench.standins.detector import STRIDES, scrfd, yunet
 from edged.bench.standins.faces import draw_face
@@ -15,15 +14,6 @@ from edged.runtime.graph import tools
 from edged.runtime.graph.detectors import PLACES
 
 RNG = np.random.default_rng(5)
-
-
-def at_opset(file, opset):
-    """The stand-in in an older or newer version: its operators are spelled alike from 11 to 17."""
-    if opset > 17:
-        return onnx.version_converter.convert_version(file, opset)
-    file.opset_import[0].version = opset
-    onnx.checker.check_model(file, full_check=True)
-    return file
 
 
 def scene(height, width):

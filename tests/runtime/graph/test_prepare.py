@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graph_kit import prepared, run, running, session_of
+from graph_kit import at_opset, prepared, run, running, session_of
 from onnx import TensorProto, numpy_helper
 
 from edged.bench.standins import detector, recogniser, restorers, swapper
 from edged.errors import ModelError
 from edged.onnx_writer import Graph
 from edged.runtime.graph import tools
+from edged.runtime.graph.proof import draw_feeds
 
 RNG = np.random.default_rng(7)
 
@@ -119,6 +120,33 @@ def test_a_file_of_another_family_is_refused_with_its_id():
     file.graph.input[3].name = "v"
     with pytest.raises(ModelError, match=r"gfpgan_1.4.*2 inputs beside the picture"):
         prepared(file, "gfpgan_1.4")
+
+
+def test_a_file_whose_output_is_no_picture_of_its_size_is_refused():
+    """An enlarging network, or one whose first output is something else, is no restorer."""
+    graph = Graph()
+    scales = graph.constant(np.array([1, 1, 2, 2], np.float32))
+    graph.op("Resize", "input", "", scales, mode="nearest", to="output")
+    ends = {"input": (1, 3, 512, 512)}, {"output": (1, 3, 1024, 1024)}
+    with pytest.raises(ModelError, match=r"output is \[1, 3, 1024, 1024\], not a picture of 512"):
+        prepared(graph.model("m", *ends), "gfpgan_1.4")
+
+
+@pytest.mark.parametrize("opset", [13, 17, 18])
+@pytest.mark.parametrize(
+    ("file", "recipe"),
+    [(swapper.build, "inswapper_128"), (lambda: restorers.build("gfpgan_1.4"), "gfpgan_1.4"),
+     (recogniser.build, "w600k_r50")],
+    ids=["swapper", "restorer", "recogniser"],
+)  # fmt: skip
+def test_files_of_old_and_new_operators_are_prepared_alike(file, recipe, opset):
+    """What is put in is valid for the file's own operators, which stay as they are."""
+    model, now = at_opset(file(), opset), file()
+    assert tools.opset(prepared(model, recipe).model) == opset
+    with running(model, recipe) as one, running(now, recipe) as other:
+        feeds = draw_feeds(one, 2)
+        for got, want in zip(one.run(feeds), other.run(feeds), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
 def test_a_detector_with_too_few_outputs_is_refused():
