@@ -100,6 +100,7 @@ def assemble(
     recipes = list_recipes(config.models.recipes)
     used = {model_id: recipes[model_id] for model_id in config.models.used}
     meter = Meter()
+    machine = machine or sessions.machine_of(config)
     serving = sessions.serving(config, meter, event, machine)
     log.info("runtime: %s (%s)", serving.choice.name, serving.choice.reason)
     store = ModelStore(config.models.folder, recipes)
@@ -137,7 +138,7 @@ def assemble(
             lambda model_id: serving.models[model_id].name,
             used,
             config.models.swapper,
-            sessions.picture_openers(config, meter),
+            sessions.picture_shelves(config, meter, machine, stack),
         )
     )
     pipeline = Pipeline(

@@ -10,12 +10,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal
+from typing import Literal, Protocol
 
 from edged.errors import EdgedError, EngineError
 from edged.faces import Image
 from edged.recipe import Recipe
+from edged.runtime.graph.picture import LARGEST_PX
 from edged.runtime.session import Session
 from edged.stages.easel import HostPicture, Picture
 from edged.stages.resident import Bench
@@ -23,8 +25,46 @@ from edged.stages.resident_trial import open_bench
 
 log = logging.getLogger(__name__)
 
-Opener = Callable[[str, bytes], Session]
-"""A session of a picture graph, not yet entered: a name for messages, the ONNX file's bytes."""
+
+class Shelf(Protocol):
+    """Where a runtime's picture graphs come from."""
+
+    @property
+    def largest_px(self) -> int:
+        """Side of a frame that they take."""
+        ...
+
+    def missing(self) -> str:
+        """Why nothing can be opened yet, for people; empty when it can."""
+        ...
+
+    def wait(self) -> None:
+        """Until nothing more is under way that would change that."""
+        ...
+
+    def __call__(self, name: str, graph: bytes) -> Session:
+        """A session, not yet entered, of a graph: its name, the ONNX file's bytes."""
+        ...
+
+
+@dataclass(frozen=True)
+class AsTheyAre:
+    """A shelf for runtimes that take a graph as it is."""
+
+    opened: Callable[[str, bytes], Session]
+    largest_px: int = LARGEST_PX
+
+    def missing(self) -> str:
+        """Nothing is."""
+        return ""
+
+    def wait(self) -> None:
+        """Nothing is under way."""
+
+    def __call__(self, name: str, graph: bytes) -> Session:
+        """See :class:`Shelf`."""
+        return self.opened(name, graph)
+
 
 
 class Residency:
@@ -37,7 +77,7 @@ class Residency:
         served: the runtime that serves a model now, by model id.
         recipes: of the models in use.
         heart: id of the swapper.
-        openers: by runtime, those that can hold frames.
+        shelf_of: the shelf of a runtime, None for one that cannot hold frames.
     """
 
     def __init__(
@@ -46,13 +86,14 @@ class Residency:
         served: Callable[[str], str],
         recipes: Mapping[str, Recipe],
         heart: str,
-        openers: Mapping[str, Opener],
+        shelf_of: Callable[[str], Shelf | None],
     ) -> None:
         self._wish = wish
         self._served = served
         self._recipes = recipes
         self._heart = heart
-        self._openers = openers
+        self._shelf_of = shelf_of
+        self._shelf: Shelf | None = None
         self._runtime = ""
         self._bench: Bench | None = None
         self._open = ExitStack()
@@ -89,13 +130,13 @@ class Residency:
         return self._runtime if self._bench is not None else ""
 
     def _follow(self) -> None:
-        """Go to the runtime that serves now, once it is another one."""
+        """Go to the runtime that serves now, once it is another one or has come to be ready."""
         runtime = self._served(self._heart)
-        if runtime == self._runtime:
+        if runtime == self._runtime and not self._ready():
             return
         self._bench = None
         self._open.close()
-        self._runtime = runtime
+        self._runtime, self._shelf = runtime, None
         try:
             with ExitStack() as stack:
                 self._bench = self._opened(runtime, stack)
@@ -109,6 +150,13 @@ class Residency:
             self.reason = ""
             log.info("frames stay on the device, by %s", runtime)
 
+    def _ready(self) -> bool:
+        """Whether graphs that were waited for can be opened by now."""
+        if self._shelf is None:
+            return False
+        self.reason = self._shelf.missing()
+        return not self.reason
+
     def _opened(self, runtime: str, stack: ExitStack) -> Bench | None:
         """The picture graphs on a runtime, None where frames are not to be there."""
         if self._wish == "off":
@@ -117,15 +165,31 @@ class Residency:
         if runtime == "cpu" and self._wish == "auto":
             self.reason = "models run on the CPU"
             return None
-        if runtime not in self._openers:
-            msg = f'runtime {runtime} does not hold frames yet; set runtime.resident = "auto"'
-            if self._wish == "on":
-                raise EngineError(msg)
-            self.reason = msg
+        shelf = self._shelf_of(runtime)
+        if shelf is None:
+            self.reason = f"runtime {runtime} does not hold frames"
+            self._refuse()
             return None
-        opener = self._openers[runtime]
+        if self._wish == "on":
+            shelf.wait()
+        self.reason = shelf.missing()
+        if self.reason:
+            self._shelf = shelf
+            log.info("frames stay in host memory: %s", self.reason)
+            self._refuse()
+            return None
 
         def resident(model_id: str) -> bool:
             return self._recipes[model_id].graph.resident and self._served(model_id) == runtime
 
-        return open_bench(lambda name, graph: stack.enter_context(opener(name, graph)), resident)
+        return open_bench(
+            lambda name, graph: stack.enter_context(shelf(name, graph)),
+            resident,
+            shelf.largest_px,
+        )
+
+    def _refuse(self) -> None:
+        """Raises EngineError where frames must stay on the device."""
+        if self._wish == "on":
+            msg = f'frames cannot stay on the device: {self.reason}; set runtime.resident = "auto"'
+            raise EngineError(msg)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from functools import cache
 
 from edged.config import Config
-from edged.daemon.residency import Opener
+from edged.daemon.residency import AsTheyAre, Shelf
 from edged.recipe import Recipe
+from edged.runtime.build.pictures import PictureEngines, PictureShelf
 from edged.runtime.build.store import EngineStore
 from edged.runtime.build.subject import Model
 from edged.runtime.choice import Wish
@@ -22,29 +24,31 @@ from edged.runtime.visible_gpu import show_gpu
 from edged.store import ModelStore
 
 
-def serving(
-    config: Config, meter: Meter, event: Event, machine: Machine | None = None
-) -> Serving:
+def machine_of(config: Config) -> Machine:
+    """The runtimes of this machine, with the settings of a configuration."""
+    show_gpu(config.runtime.gpu)
+    return Machine(cuda=_cuda(config))
+
+
+def serving(config: Config, meter: Meter, event: Event, machine: Machine) -> Serving:
     """What opens the models of a configuration.
 
     Args:
         config: checked.
         meter: counts the time inside sessions.
         event: takes events.
-        machine: its runtimes; this machine's own, where none is given.
+        machine: its runtimes.
 
     Raises:
         EngineError: the required runtime cannot work here.
     """
     runtime = config.runtime
-    show_gpu(runtime.gpu)
-    cuda = _cuda(config)
 
     def open_cpu(model: Model) -> AbstractContextManager[Session]:
         return open_on_cpu(model.path, model.recipe, threads=runtime.threads, meter=meter)
 
     means = Means(
-        machine=machine or Machine(cuda=cuda),
+        machine=machine,
         engines=EngineStore(config.engines),
         open_cpu=open_cpu,
         meter=meter,
@@ -53,15 +57,18 @@ def serving(
     return Serving(Wish(runtime.require, runtime.prefer), means, event)
 
 
-def picture_openers(config: Config, meter: Meter) -> dict[str, Opener]:
-    """How the graphs that work on frames are opened, for each runtime that can hold frames.
+def picture_shelves(
+    config: Config, meter: Meter, machine: Machine, stack: ExitStack
+) -> Callable[[str], Shelf | None]:
+    """Where the graphs that work on frames come from, for a runtime that can hold frames.
 
-    TensorRT and TensorRT-RTX are not among them yet: their graphs would have to be built and
-    kept like engines.
+    TensorRT-RTX cannot: its sessions take and give host memory.
 
     Args:
         config: checked.
         meter: counts the time inside sessions.
+        machine: its runtimes.
+        stack: ends what is built in the background.
     """
     cuda, threads = _cuda(config), config.runtime.threads
 
@@ -71,7 +78,16 @@ def picture_openers(config: Config, meter: Meter) -> dict[str, Opener]:
     def on_cuda(name: str, graph: bytes) -> Session:
         return CudaSession(graph, model_id=name, settings=cuda, meter=meter)
 
-    return {"cpu": on_cpu, "cuda": on_cuda}
+    @cache
+    def shelf_of(runtime: str) -> Shelf | None:
+        if runtime == "tensorrt":
+            shelf = PictureShelf(PictureEngines(config.engines, machine.backend(runtime)), meter)
+            stack.callback(shelf.close)
+            return shelf
+        opened = {"cpu": on_cpu, "cuda": on_cuda}.get(runtime)
+        return AsTheyAre(opened) if opened else None
+
+    return shelf_of
 
 
 def _cuda(config: Config) -> CudaSettings:

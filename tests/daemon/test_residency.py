@@ -8,7 +8,7 @@ import onnx
 import pytest
 from resident_kit import DeviceSession
 
-from edged.daemon.residency import Residency
+from edged.daemon.residency import AsTheyAre, Residency
 from edged.errors import EngineError
 from edged.recipe import Placement, load_recipe
 from edged.stages.easel import HostPicture
@@ -32,12 +32,17 @@ class Entered(DeviceSession):
         self.closed = True
 
 
-class Openers(dict):
-    """Opens on "cuda" and remembers; "broken" fails."""
+class Shelves:
+    """Opens on "cuda" and remembers; "broken" fails; "tensorrt" lacks something at first."""
 
     def __init__(self):
-        super().__init__(cuda=self.good, broken=self.bad)
-        self.opened = []
+        self.opened, self.lacking = [], "its graphs are being built"
+
+    def __call__(self, runtime):
+        if runtime == "tensorrt":
+            return Building(self)
+        opened = {"cuda": self.good, "broken": self.bad}.get(runtime)
+        return AsTheyAre(opened) if opened else None
 
     def good(self, name, graph):
         self.opened.append(Entered(name, graph))
@@ -47,18 +52,36 @@ class Openers(dict):
         raise EngineError(f"{name}: no memory")
 
 
-def residency(served, wish="auto", openers=None, recipes=RECIPES):
-    made = Residency(wish, served.__getitem__, recipes, "inswapper_128", openers or Openers())
+class Building:
+    """What is on it comes later."""
+
+    largest_px = 200
+
+    def __init__(self, shelves):
+        self._shelves = shelves
+
+    def missing(self):
+        return self._shelves.lacking
+
+    def wait(self):
+        pass
+
+    def __call__(self, name, graph):
+        return self._shelves.good(name, graph)
+
+
+def residency(served, wish="auto", shelves=None, recipes=RECIPES):
+    made = Residency(wish, served.__getitem__, recipes, "inswapper_128", shelves or Shelves())
     return made.__enter__()
 
 
 def test_a_frame_lies_where_the_swapper_runs():
     """On its device; graphs are opened once."""
-    openers = Openers()
-    made = residency({"inswapper_128": "cuda", "gfpgan_1.4": "cuda"}, openers=openers)
+    shelves = Shelves()
+    made = residency({"inswapper_128": "cuda", "gfpgan_1.4": "cuda"}, shelves=shelves)
     assert isinstance(made(FRAME), DevicePicture)
     assert isinstance(made(FRAME), DevicePicture)
-    assert len(openers.opened) == 7
+    assert len(shelves.opened) == 7
     assert (made.runtime, made.reason) == ("cuda", "")
 
 
@@ -69,6 +92,7 @@ def test_a_frame_lies_where_the_swapper_runs():
         ("cuda", "off", 'resident = "off"'),
         ("tensorrt-rtx", "auto", "does not hold frames"),
         ("broken", "auto", "no memory"),
+        ("tensorrt", "auto", "being built"),
     ],
 )
 def test_else_it_lies_in_host_memory(runtime, wish, reason):
@@ -79,7 +103,7 @@ def test_else_it_lies_in_host_memory(runtime, wish, reason):
     assert reason in made.reason
 
 
-@pytest.mark.parametrize("runtime", ["tensorrt-rtx", "broken"])
+@pytest.mark.parametrize("runtime", ["tensorrt-rtx", "broken", "tensorrt"])
 def test_what_must_stay_on_the_device_and_cannot_stops_the_start(runtime):
     """`resident = "on"` is no wish that is passed over."""
     with pytest.raises(EngineError):
@@ -89,14 +113,25 @@ def test_what_must_stay_on_the_device_and_cannot_stops_the_start(runtime):
 def test_frames_follow_an_engine_that_is_switched():
     """To the device when the swapper comes there, and off it when it leaves."""
     served = {"inswapper_128": "cpu"}
-    openers = Openers()
-    made = residency(served, openers=openers)
+    shelves = Shelves()
+    made = residency(served, shelves=shelves)
     assert isinstance(made(FRAME), HostPicture)
     served["inswapper_128"] = "cuda"
     assert isinstance(made(FRAME), DevicePicture)
     served["inswapper_128"] = "cpu"
     assert isinstance(made(FRAME), HostPicture)
-    assert all(session.closed for session in openers.opened)
+    assert all(session.closed for session in shelves.opened)
+
+
+def test_frames_go_to_the_device_once_its_graphs_are_built():
+    """Until then they are in host memory, and it is said why; larger ones always are."""
+    shelves = Shelves()
+    made = residency({"inswapper_128": "tensorrt"}, shelves=shelves)
+    assert isinstance(made(FRAME), HostPicture)
+    shelves.lacking = ""
+    assert isinstance(made(FRAME), DevicePicture)
+    assert made.reason == ""
+    assert isinstance(made(np.zeros((201, 100, 3), np.uint8)), HostPicture)
 
 
 def test_a_network_is_fed_on_the_device_only_where_it_runs_and_may():

@@ -89,7 +89,23 @@ class Bench(_Job, frozen=True):
     runs: int
 
 
-Job = Union[Describe, Build, Accept, Bench]  # noqa: UP007 - msgspec evaluates it on 3.10
+class Pictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=True):
+    """Make the engines of the picture graphs, which are no model's; answers with nothing.
+
+    Attributes:
+        parent: as in every job.
+        backend: import path of its class.
+        settings: for the builder.
+        folder: to make them in, each in a folder of its graph's name.
+    """
+
+    parent: int
+    backend: str
+    settings: BuildSettings
+    folder: Path
+
+
+Job = Union[Describe, Build, Accept, Bench, Pictures]  # noqa: UP007 - msgspec evaluates it on 3.10
 
 
 class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -24,12 +24,14 @@ import psutil
 
 from edged.errors import EdgedError, EngineError, ModelError
 from edged.runtime.build import accept, jobs
-from edged.runtime.build.jobs import Accept, Bench, Build, Describe, Job, Trial
+from edged.runtime.build.jobs import Accept, Bench, Build, Describe, Job, Pictures, Trial
 from edged.runtime.build.profile import profile_of
 from edged.runtime.build.room import disk_error
 from edged.runtime.build.subject import Model, Subject, read_model
+from edged.runtime.graph.picture import all_graphs
 from edged.runtime.graph.prepare import prepare_owned
 from edged.runtime.graph.tools import structure_digest
+from edged.runtime.pictures import profile_of_picture
 from edged.runtime.precision.convert import to_mixed
 from edged.runtime.precision.plan import PrecisionPlan, read_plan
 from edged.runtime.session import Meter
@@ -55,8 +57,7 @@ def main() -> None:
     except MemoryError:
         _tell_error(report.write, EngineError("out of memory; raise engines.memory_mb"))
     except OSError as error:
-        folder = job.out.parent if isinstance(job, Build) else job.model.path.parent
-        _tell_error(report.write, disk_error(error, folder))
+        _tell_error(report.write, disk_error(error, _place(job)))
     except Exception as error:  # noqa: BLE001 - a library's; its text stays on stderr
         traceback.print_exc()
         _tell_error(report.write, EngineError(f"the worker failed ({type(error).__name__})"))
@@ -98,7 +99,17 @@ def _tell_error(write: Callable[[bytes], Any], error: EdgedError) -> None:
     write(jobs.encode(["error", type(error).__name__, str(error)]) + b"\n")
 
 
+def _place(job: Job) -> Path:
+    """The folder that a job reads or writes."""
+    if isinstance(job, Pictures):
+        return job.folder
+    return job.out.parent if isinstance(job, Build) else job.model.path.parent
+
+
 def _do(job: Job, tell: Tell) -> object:
+    if isinstance(job, Pictures):
+        _build_pictures(job, tell)
+        return None
     if isinstance(job, Describe):
         return _graphs(job.model, tell)[0]
     if isinstance(job, Build):
@@ -183,6 +194,21 @@ def _build(job: Build, tell: Tell) -> None:
     backend.build(job.source, subject.profile, job.out, job.settings, tell)
     if not job.out.is_file():
         raise EngineError(f"the builder of {backend.name} made no {job.out.name}")
+
+
+def _build_pictures(job: Pictures, tell: Tell) -> None:
+    backend = jobs.make_backend(job.backend)
+    for name, graph in all_graphs().items():
+        home = job.folder / name
+        home.mkdir()
+        source = job.folder / "source.onnx"
+        onnx.save_model(graph, str(source))
+        tell(name, 0.0)
+        out = home / backend.artifact
+        backend.build(source, profile_of_picture(graph), out, job.settings, tell)
+        source.unlink()
+        if not out.is_file():
+            raise EngineError(f"the builder of {backend.name} made no {out.name}")
 
 
 def _accept(job: Accept, tell: Tell) -> Trial:
