@@ -7,7 +7,8 @@ the one character are the bench's.  Knows how a pipeline is put together.
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from edged.geometry import Matrix
 from edged.pipeline import Pipeline
 from edged.pipeline_parts import Job, Outcome, Stages
 from edged.privacy.guard import Guard, Passed
-from edged.recipe import load_recipe
+from edged.recipe import Recipe, load_recipe
 from edged.runtime.cpu import open_on_cpu
 from edged.runtime.emap import read_emap
 from edged.runtime.session import Meter, Session
@@ -32,6 +33,7 @@ from edged.scene import GuardSettings, Scene
 from edged.stages.align import crops, matrices
 from edged.stages.embed import SIZE_PX, Embedder
 from edged.stages.paste import oval_mask
+from edged.stages.restore import Restorer
 from edged.stages.scrfd import Scrfd
 from edged.stages.search import search
 from edged.stages.swap import Swapper
@@ -79,6 +81,10 @@ class OurTimes:
         return self.total_ns - self.session_ns - self.guard_host_ns
 
 
+OpenModel = Callable[[Path, Recipe, Meter], AbstractContextManager[Session]]
+"""Opens a public model file: path, recipe, meter."""
+
+
 class Ours:
     """The pipeline, loaded; a context manager that owns the sessions.
 
@@ -86,13 +92,26 @@ class Ours:
         standins: the model files.
         source: picture of the character, one face.
         kind: which promise the frames get.
+        open_model: opens a model; by default on one thread of the CPU.
+        restorer: recipe and file of the restorer that swapped faces go through.
     """
 
-    def __init__(self, standins: StandIns, source: Image, kind: Kind = "stream") -> None:
+    def __init__(
+        self,
+        standins: StandIns,
+        source: Image,
+        kind: Kind = "stream",
+        *,
+        open_model: OpenModel | None = None,
+        restorer: tuple[str, Path] | None = None,
+    ) -> None:
         self._standins = standins
         self._source = source
         self._kind = kind
-        self._scene = Scene(mode="disguise", identities=(_CHARACTER,), restore=False)
+        self._open_model = open_model or _on_one_thread
+        self._restorer = restorer
+        restore = restorer is not None
+        self._scene = Scene(mode="disguise", identities=(_CHARACTER,), restore=restore)
         self._meter = Meter()
         self._open = ExitStack()
         self._now_ms = 0
@@ -153,10 +172,15 @@ class Ours:
         files = self._standins
 
         def session(path: Path, model_id: str) -> Session:
-            opened = open_on_cpu(path, load_recipe(model_id), threads=1, meter=self._meter)
-            return stack.enter_context(opened)
+            return stack.enter_context(self._open_model(path, load_recipe(model_id), self._meter))
 
         embedder = Embedder(session(files.recogniser, "w600k_r50"))
+        restorer, restore_mask = None, None
+        if self._restorer is not None:
+            model_id, path = self._restorer
+            contract = load_recipe(model_id).contract
+            restorer = Restorer(session(path, model_id), contract.size_px, contract.template)
+            restore_mask = oval_mask(contract.template, contract.size_px)
         return Stages(
             detectors=(
                 Scrfd(session(files.detector, "det_10g")),
@@ -168,8 +192,8 @@ class Ours:
                 read_emap(files.swapper, "stand-in swapper"),
             ),
             swap_mask=oval_mask("arcface_128", 128),
-            restorer=None,
-            restore_mask=None,
+            restorer=restorer,
+            restore_mask=restore_mask,
             recogniser=embedder,
             recogniser_id="stand-in",
             meter=self._meter,
@@ -196,6 +220,11 @@ class Ours:
             looks=max(looks - 1, 0),
             faces=note.swapped if note and isinstance(outcome.ruling, Passed) else 0,
         )
+
+
+def _on_one_thread(path: Path, recipe: Recipe, meter: Meter) -> AbstractContextManager[Session]:
+    """As the figures of the host's share are measured."""
+    return open_on_cpu(path, recipe, threads=1, meter=meter)
 
 
 def _align(picture: Image, matrix: Matrix) -> Image:
