@@ -1,7 +1,7 @@
 """Whether TensorRT's Python bindings and its libraries are here and fit each other.
 
-PyPI has the bindings alone; the libraries come from JetPack or from NVIDIA's index.  The
-import is tried in a process of its own: it loads the libraries.
+The libraries come from JetPack or from NVIDIA's index, which a stub on PyPI fetches them
+from.  The import is tried in a process of its own: it loads the libraries.
 
 Data: version, packages, reason.
 """
@@ -61,7 +61,9 @@ def _not_loading(
             "tensorrt.no-libraries",
             level,
             f"TensorRT's bindings are here and its library is not: {library[0]}",
-            advice="PyPI has the bindings alone; NVIDIA's index and JetPack have the libraries.",
+            advice="PyPI has stubs that fetch the libraries, some 4 GB, from NVIDIA's own index."
+            if jetson(host) is None
+            else "The bindings on PyPI are not for Jetsons; JetPack has both.",
             cure=_install(host),
             data=data,
         )
@@ -125,10 +127,9 @@ def _versions(
             f"TensorRT {version} is built for CUDA {built}, and the driver serves {driver.version}",
             advice="Install a newer driver (580 or later for CUDA 13), or the build for CUDA "
             f"{serves}.",
-            cure=(pip(host, "install", "--extra-index-url https://pypi.nvidia.com",
-                      f"tensorrt-cu{serves}"),),
+            cure=(pip(host, "install", f"tensorrt-cu{serves}"),),
             data=data,
-        )  # fmt: skip
+        )
     else:
         yield Finding("tensorrt.here", "ok", f"TensorRT {version}", data=data)
 
@@ -137,7 +138,9 @@ def _install(host: Host) -> tuple[str, ...]:
     """How TensorRT comes to this machine."""
     if jetson(host):
         return ("sudo apt update", "sudo apt install nvidia-jetpack")
-    return (pip(host, "install", "--extra-index-url https://pypi.nvidia.com", "'edged[tensorrt]'"),)
+    # The extra brings the CPU's onnxruntime, which must not lie over the GPU's.
+    others = set(host.onnxruntime().distributions) - {"onnxruntime"}
+    return (pip(host, "install", "tensorrt" if others else "'edged[tensorrt]'"),)
 
 
 CHECK = Check("tensorrt", "graphics", "TensorRT: bindings and libraries", look, timeout_s=60)

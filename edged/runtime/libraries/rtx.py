@@ -14,9 +14,10 @@ from edged.runtime.driver import Driver
 from edged.runtime.libraries.finding import Finding
 from edged.runtime.libraries.gpu import gpu_findings
 from edged.runtime.libraries.loading import load_errors
-from edged.runtime.libraries.wheels import OrtInstall, ort_install
+from edged.runtime.libraries.wheels import CPU_ONLY, OrtInstall, ort_install
 
 PACKAGE = "onnxruntime_ep_nv_tensorrt_rtx"
+_WHEEL = "onnxruntime-ep-nv-tensorrt-rtx-cu13"
 LIBRARY = "libonnxruntime_providers_nv_tensorrt_rtx.so"
 SMS = frozenset({86, 89})
 """Compute capabilities below 12.0 that it takes; from 12.0 on it takes all.  From
@@ -60,13 +61,16 @@ def rtx_findings(
             Finding(
                 "onnxruntime-old",
                 f"TensorRT-RTX needs onnxruntime {FIRST_ORT[0]}.{FIRST_ORT[1]}, here is {versions}",
-                "run: pip install --upgrade 'edged[rtx]'",
+                f"run: pip install --upgrade {' '.join(found.distributions)}",
             )
         )
     folder = plugin_folder()
     if folder is None or not (folder / LIBRARY).is_file():
         problem = "the TensorRT-RTX plugin of onnxruntime is not installed"
-        wrong.append(Finding("no-rtx-plugin", problem, "run: pip install 'edged[rtx]'"))
+        # The extra brings the CPU's onnxruntime, which must not lie over the GPU's.
+        lone = set(found.distributions) - CPU_ONLY
+        cure = f"run: pip install {_WHEEL}" if lone else "run: pip install 'edged[rtx]'"
+        wrong.append(Finding("no-rtx-plugin", problem, cure))
     if not gpu:
         wrong += _card(driver, device)
         wrong += _libraries(folder) if folder else []
@@ -110,6 +114,6 @@ def _libraries(folder: Path) -> list[Finding]:
             f"the TensorRT-RTX plugin cannot be loaded: {first} is absent or broken",
             "install the driver's own libraries"
             if first in _DRIVERS_OWN
-            else "run: pip install --force-reinstall 'edged[rtx]'",
+            else f"run: pip install --force-reinstall --no-deps {_WHEEL}",
         )
     ]

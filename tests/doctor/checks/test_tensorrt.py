@@ -7,6 +7,7 @@ from doctor_kit import CARD_FILES, NO_DRIVER, ORIN, ORIN_FILES, RTX, FakeHost, i
 
 from edged.doctor.checks.tensorrt import look
 from edged.runtime.driver import Driver
+from edged.runtime.libraries import OrtInstall
 
 WISH = setup(replace={'# [runtime]\n# require = "cuda"': '[runtime]\nrequire = "tensorrt"'})
 ABSENT = {"absent": "tensorrt", "text": "No module named 'tensorrt'"}
@@ -28,15 +29,22 @@ def test_versions_that_engines_are_made_for_are_well(root, version):
 
 
 def test_absent_it_is_a_note_and_required_it_fails(root):
-    """The cure names NVIDIA's index, where the libraries are."""
+    """The extra fetches it."""
     assert ids(found(root, ABSENT)) == {"tensorrt.absent": "note"}
     one = only(found(root, ABSENT, WISH))
     assert (one.id, one.level) == ("tensorrt.absent", "fail")
-    assert "--extra-index-url https://pypi.nvidia.com" in one.cure[0]
+    assert one.cure == ("/opt/e/bin/python -m pip install 'edged[tensorrt]'",)
+
+
+def test_beside_the_gpus_onnxruntime_it_comes_alone(root):
+    """The extra would bring the CPU's, over it."""
+    ort = OrtInstall(root, {"onnxruntime-gpu": "1.31.1"}, "13.0")
+    one = only(found(root, ABSENT, WISH, ort=ort))
+    assert one.cure == ("/opt/e/bin/python -m pip install tensorrt",)
 
 
 def test_bindings_without_libraries_are_told_apart(root):
-    """PyPI has the bindings alone."""
+    """A stub or a half install."""
     one = only(found(root, BARE))
     assert one.id == "tensorrt.no-libraries"
     assert "libnvinfer.so.10" in one.what

@@ -12,6 +12,7 @@ from edged.runtime.libraries import (
     double_onnxruntime,
     gpu_findings,
     ort_install,
+    rtx_findings,
     without_folders,
 )
 from edged.runtime.libraries.loading import ask_child, load_errors
@@ -42,6 +43,20 @@ def test_two_distributions_in_one_folder_are_named_with_the_cure(tmp_path):
     assert wrong.slug == "double-onnxruntime"
     assert "onnxruntime 1.32.0 and onnxruntime-gpu 1.31.1" in wrong.problem
     assert wrong.cure.endswith("&& pip install onnxruntime-gpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("onnxruntime", "run: pip install 'edged[rtx]'"),
+        ("onnxruntime-gpu", "run: pip install onnxruntime-ep-nv-tensorrt-rtx-cu13"),
+    ],
+)
+def test_the_rtx_plugin_brings_no_second_onnxruntime(tmp_path, monkeypatch, name, cure):
+    """The extra names the CPU's, so beside the GPU's the plugin comes alone."""
+    monkeypatch.setattr("edged.runtime.libraries.rtx.plugin_folder", lambda: None)
+    found = rtx_findings(CARD, found=OrtInstall(tmp_path, {name: "1.31.1"}, ""))
+    assert [(one.slug, one.cure) for one in found] == [("no-rtx-plugin", cure)]
 
 
 def test_no_onnxruntime_at_all_is_one_finding():
