@@ -41,7 +41,7 @@ CLASSES = sorted(
     {*RECEIVERS.values(), "BuilderFlag", "DataType", "ExecutionContextAllocationStrategy"}
     | {"HardwareCompatibilityLevel", "ILogger", "IProgressMonitor", "LayerInformationFormat"}
     | {"LayerType", "MemoryPoolType", "NetworkDefinitionCreationFlag", "OnnxParserFlag"}
-    | {"PreviewFeature", "ProfilingVerbosity", "TacticSource", "TensorIOMode"}
+    | {"PreviewFeature", "ProfilingVerbosity", "TacticSource", "TensorIOMode", "TensorLocation"}
 )
 """What a surface holds; a test sees to it that our code uses nothing else."""
 

@@ -50,13 +50,13 @@ class Built:
         timing_cache: measurements of kernels, to be given to the next build; b"" when
             this TensorRT gives none.
         layers: of the parsed network.
-        half_layers: those of them that put out half precision.
+        half_tensors: what its layers put out in half precision.
     """
 
     plan: bytes
     timing_cache: bytes
     layers: int
-    half_layers: int
+    half_tensors: int
 
 
 def build_plan(
@@ -97,8 +97,8 @@ def build_plan(
     _parse(trt, parser, source, model)
     config = builder.create_builder_config()
     types = _types(trt, source)
-    names.hold_types(trt, config, network, types)
-    half_layers = _check_types(trt, network, types)
+    held = names.hold_types(trt, config, network, types)
+    half_tensors = _check_types(trt, network, types, held)
     del source  # half a gigabyte for some
     progress("parse", 1.0)
     names.configure(
@@ -120,7 +120,7 @@ def build_plan(
         raise _failed(logger)
     progress("build", 1.0)
     kept = bytes(cache.serialize()) if cache is not None else b""
-    return Built(bytes(plan), kept, network.num_layers, half_layers)
+    return Built(bytes(plan), kept, network.num_layers, half_tensors)
 
 
 def _load(model: Path) -> onnx.ModelProto:
@@ -173,17 +173,28 @@ def _types(trt: Any, source: onnx.ModelProto) -> dict[str, Any]:
     return found
 
 
-def _tensors(network: Any) -> Iterator[Any]:
-    """Every tensor that a layer puts out, then inputs and outputs."""
+def _inner(network: Any) -> Iterator[Any]:
+    """Every tensor that a layer puts out."""
     for layer in map(network.get_layer, range(network.num_layers)):
         yield from (layer.get_output(index) for index in range(layer.num_outputs))
-    yield from map(network.get_input, range(network.num_inputs))
-    yield from map(network.get_output, range(network.num_outputs))
 
 
-def _check_types(trt: Any, network: Any, types: Mapping[str, Any]) -> int:
-    """Number of layers in half precision; the network's types must be the file's."""
-    for tensor in _tensors(network):
+def _check_types(trt: Any, network: Any, types: Mapping[str, Any], held: int) -> int:
+    """Number of tensors in half precision; the network's types must be the file's.
+
+    Args:
+        trt: the module.
+        network: parsed.
+        types: of the file, by tensor name.
+        held: tensors held to half precision by hand; inner tensors of such a network have
+            no types of their own.
+    """
+    ends = [
+        *map(network.get_input, range(network.num_inputs)),
+        *map(network.get_output, range(network.num_outputs)),
+    ]
+    inner = list(_inner(network)) if names.strongly_typed(trt) else []
+    for tensor in (*ends, *inner):
         wanted = types.get(tensor.name)
         if wanted is not None and tensor.dtype != wanted:
             msg = (
@@ -192,10 +203,7 @@ def _check_types(trt: Any, network: Any, types: Mapping[str, Any]) -> int:
             )
             raise EngineError(msg)
     half = trt.DataType.HALF
-    layers = map(network.get_layer, range(network.num_layers))
-    count = sum(
-        any(layer.get_output(i).dtype == half for i in range(layer.num_outputs)) for layer in layers
-    )
+    count = held + sum(1 for tensor in inner if tensor.dtype == half)
     if not count and half in types.values():
         msg = (
             f"TensorRT {trt.__version__} would build the half-precision file in full precision; "

@@ -60,6 +60,7 @@ class Engine:
         self.trt = trt
         self.model_id = model_id
         self.logger = make_logger(trt)
+        self._rebuild = f"build it again: edged engines build {model_id} --force"
         try:
             self._runtime = trt.Runtime(self.logger)
         except TypeError as error:  # its factory gave a null pointer
@@ -67,11 +68,11 @@ class Engine:
         try:
             content = plan.read_bytes()
         except OSError as error:
-            msg = f"model {model_id}: {plan.name} cannot be read ({error.strerror}); rebuild it"
-            raise EngineError(f"{msg}: edged engines build {model_id}") from error
+            msg = f"model {model_id}: {plan.name} cannot be read ({error.strerror})"
+            raise EngineError(f"{msg}; {self._rebuild}") from error
         self.handle = self._runtime.deserialize_cuda_engine(content)
         if self.handle is None:
-            raise self.failure(f"does not take the plan: edged engines build {model_id}")
+            raise self.failure("does not take the plan", self._rebuild)
         self.scratch_bytes = names.scratch_bytes(self.handle)
         self.inputs: tuple[Input, ...] = ()
         self.outputs: tuple[TensorSpec, ...] = ()
@@ -83,6 +84,8 @@ class Engine:
             name = self.handle.get_tensor_name(index)
             shape = tuple(self.handle.get_tensor_shape(name))
             dtype = names.numpy_dtype(self.handle.get_tensor_dtype(name))
+            if self.handle.get_tensor_location(name) != self.trt.TensorLocation.DEVICE:
+                raise self.failure(f"wants {name} in host memory", self._rebuild)
             spec = TensorSpec(name, tuple(d if d >= 0 else None for d in shape), dtype)
             if self.handle.get_tensor_mode(name) == modes.INPUT:
                 ranges = [tuple(d) for d in self.handle.get_tensor_profile_shape(name, 0)]
@@ -120,12 +123,12 @@ class Engine:
             found.append((spec.name, shape, spec.dtype))
         return found
 
-    def failure(self, what: str) -> EngineError:
+    def failure(self, what: str, cure: str = "run: edged doctor") -> EngineError:
         """An error of this engine, with TensorRT's last words."""
         text = f"model {self.model_id}: TensorRT {what} ({last_error(self.logger)})"
         if ran_out_of_memory(self.logger):
             return GpuMemoryError(f"{text}; stop what else uses the GPU, or use fewer models")
-        return EngineError(f"{text}; run: edged doctor")
+        return EngineError(f"{text}; {cure}")
 
     def forget_errors(self) -> None:
         """What went wrong before has been dealt with."""

@@ -93,8 +93,10 @@ def network_flags(trt: Any) -> int:
     return sum(1 << int(getattr(flags, name)) for name in names if hasattr(flags, name))
 
 
-def hold_types(trt: Any, config: Any, network: Any, types: Mapping[str, Any]) -> None:
+def hold_types(trt: Any, config: Any, network: Any, types: Mapping[str, Any]) -> int:
     """Weakly typed versions: hold every float layer to the type that its graph gives it.
+
+    The builder then obeys or fails; nothing is decided by speed.
 
     Args:
         trt: the module.
@@ -102,9 +104,13 @@ def hold_types(trt: Any, config: Any, network: Any, types: Mapping[str, Any]) ->
         network: parsed.
         types: `DataType` by tensor name, as the ONNX file has them; a layer that the
             parser added keeps the type that it came with.
+
+    Returns:
+        Number of outputs held to half precision; 0 where types are strong.
     """
     if strongly_typed(trt):
-        return
+        return 0
+    held = 0
     config.set_flag(trt.BuilderFlag.FP16)
     config.set_flag(trt.BuilderFlag.OBEY_PRECISION_CONSTRAINTS)
     floats = (trt.DataType.FLOAT, trt.DataType.HALF)
@@ -119,6 +125,8 @@ def hold_types(trt: Any, config: Any, network: Any, types: Mapping[str, Any]) ->
             if kind in floats:
                 layer.precision = kind
                 layer.set_output_type(index, kind)
+                held += kind == trt.DataType.HALF
+    return held
 
 
 def own_instance_norm(trt: Any) -> bool:

@@ -22,6 +22,7 @@ BOUNDS = {"crops": [(1, 2, 2, 3), (2, 2, 2, 3), (FACES, 2, 2, 3)], "scale": [(1,
 OUTPUTS = ("swapped", "checks")
 
 DataType = enum.Enum("DataType", "FLOAT HALF INT8 INT32 BOOL UINT8 INT64")
+TensorLocation = enum.Enum("TensorLocation", "DEVICE HOST")
 TensorIOMode = enum.Enum("TensorIOMode", "NONE INPUT OUTPUT")
 LayerInformationFormat = enum.Enum("LayerInformationFormat", "ONELINE JSON")
 ExecutionContextAllocationStrategy = enum.Enum("Strategy", "STATIC USER_MANAGED")
@@ -68,6 +69,10 @@ class Engine:
 
     def get_tensor_dtype(self, name):
         return DataType.UINT8 if name in {"crops", "swapped"} else DataType.FLOAT
+
+    def get_tensor_location(self, name):
+        wanted = self.do == "host input" and name == "scale"
+        return TensorLocation.HOST if wanted else TensorLocation.DEVICE
 
     def get_tensor_shape(self, name):
         return {"crops": (-1, 2, 2, 3), "scale": (1,), "swapped": (-1, 2, 2, 3), "checks": (-1,)}[

@@ -61,11 +61,11 @@ def build(native_tree, tmp_path):
 
 @pytest.mark.parametrize("half", [False, True])
 def test_a_graph_becomes_a_plan(build, half):
-    """Its layers in half precision are counted; a full-precision graph has none."""
+    """What it has in half precision is counted; a full-precision graph has none."""
     said = build(small(half=half))
     assert said["plan_bytes"] > 1000
-    assert (said["half_layers"] > 0) is half
-    assert said["layers"] >= said["half_layers"]
+    assert (said["half_tensors"] > 0) is half
+    assert said["layers"] > 2
 
 
 def test_progress_goes_from_parsing_to_the_end(build):
@@ -151,6 +151,7 @@ class Fake:
     """A TensorRT that takes any file and answers as it is told."""
 
     __version__ = "0.0"
+    NetworkDefinitionCreationFlag = enum.Enum("Flag", "STRONGLY_TYPED")
 
     def __init__(self, kinds, plan=b"plan", error=""):
         self.DataType = kinds
@@ -202,9 +203,9 @@ def test_a_tensor_that_lost_its_type_is_an_error(network):
     """An engine in another precision than planned is never taken, and never unseen."""
     fake, make = network
     types = builder._types(fake, small())
-    assert builder._check_types(fake, make(), types) == 2
+    assert builder._check_types(fake, make(), types, 0) == 2
     with pytest.raises(EngineError, match=r"makes FLOAT of tensor t2.*as HALF"):
-        builder._check_types(fake, make(t2="FLOAT"), types)
+        builder._check_types(fake, make(t2="FLOAT"), types, 0)
 
 
 def test_a_network_without_half_where_the_file_has_it_is_an_error(network):
@@ -213,7 +214,20 @@ def test_a_network_without_half_where_the_file_has_it_is_an_error(network):
     types = {f"renamed {name}": kind for name, kind in builder._types(fake, small()).items()}
     full = make(t1="FLOAT", t2="FLOAT")
     with pytest.raises(EngineError, match="in full precision"):
-        builder._check_types(fake, full, types)
+        builder._check_types(fake, full, types, 0)
+
+
+def test_a_weakly_typed_network_is_counted_by_what_it_was_held_to(network):
+    """Its inner tensors have no types of their own, its inputs and outputs do."""
+    fake, make = network
+    fake.NetworkDefinitionCreationFlag = enum.Enum("Flag", "EXPLICIT_BATCH")
+    types = builder._types(fake, small())
+    plain = make(t1="FLOAT", t2="FLOAT")
+    assert builder._check_types(fake, plain, types, 2) == 2
+    with pytest.raises(EngineError, match="in full precision"):
+        builder._check_types(fake, plain, types, 0)
+    with pytest.raises(EngineError, match="makes HALF of tensor y"):
+        builder._check_types(fake, make(y="HALF"), types, 2)
 
 
 def test_int64_becomes_int32_only_where_there_is_no_int64(told_types):

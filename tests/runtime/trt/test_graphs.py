@@ -82,7 +82,7 @@ def build(native_tree, tmp_path):
 
 @pytest.mark.parametrize("name", STAND_INS)
 def test_a_stand_in_builds_in_full_half_and_mixed_precision(build, name):
-    """Its layers in half precision are none, most, and fewer, as the file has them."""
+    """In half precision are none, most, and fewer of its tensors, as the file has them."""
     recipe = load_recipe(name)
     graph = prepared(STAND_INS[name](), recipe)
     full = build(graph, recipe)
@@ -91,7 +91,7 @@ def test_a_stand_in_builds_in_full_half_and_mixed_precision(build, name):
     assert "error" not in half, half
     third = build(mixed(graph, recipe, 3), recipe)
     assert "error" not in third, third
-    assert 0 == full["half_layers"] < third["half_layers"] < half["half_layers"]
+    assert 0 == full["half_tensors"] < third["half_tensors"] < half["half_tensors"]
 
 
 @pytest.mark.parametrize("name", synthetic.RECIPES)
@@ -100,7 +100,7 @@ def test_a_network_of_the_real_architecture_builds_in_mixed_precision(build, nam
     recipe = load_recipe(name)
     said = build(mixed(prepared(synthetic.build(name, width=WIDTH), recipe), recipe, 3), recipe)
     assert "error" not in said, said
-    assert said["half_layers"] > 30
+    assert said["half_tensors"] > 30
 
 
 @pytest.mark.parametrize("name", all_graphs())
@@ -109,4 +109,4 @@ def test_a_picture_graph_builds(build, name):
     graph = all_graphs()[name]
     said = build(graph, profile_of_picture(graph))
     assert "error" not in said, said
-    assert said["half_layers"] > 0
+    assert said["half_tensors"] > 0

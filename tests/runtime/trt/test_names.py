@@ -159,10 +159,10 @@ def test_weakly_typed_layers_are_held_to_the_files_types(trt):
     )
     config = trt.object("IBuilderConfig")
     types_of = {"a": kinds.HALF, "b": kinds.FLOAT, "i": kinds.INT32}
-    names.hold_types(trt, config, network, types_of)
+    count = names.hold_types(trt, config, network, types_of)
     held = [network.get_layer(i).noted for i in range(4)]
     if major(trt) > 8:
-        assert (config.noted, held) == ([], [[]] * 4)
+        assert (config.noted, held, count) == ([], [[]] * 4, 0)
         return
     flags = trt.BuilderFlag
     assert config.noted == [
@@ -171,6 +171,7 @@ def test_weakly_typed_layers_are_held_to_the_files_types(trt):
     wanted = [kinds.HALF, kinds.FLOAT, kinds.HALF]
     assert held[:3] == [[("precision", kind), ("set_output_type", 0, kind)] for kind in wanted]
     assert held[3] == []
+    assert count == 2
 
 
 def test_a_context_gets_memory_of_ours_by_whatever_name(trt):

@@ -337,6 +337,12 @@ def test_outputs_whose_extents_depend_on_values_are_refused_at_load(opened):
         opened("open output").__enter__()
 
 
+def test_an_input_in_host_memory_is_refused_at_load(opened):
+    """An address on the device in its place would crash the process."""
+    with pytest.raises(EngineError, match="wants scale in host memory"):
+        opened("host input").__enter__()
+
+
 def test_run_before_enter_and_after_exit_is_an_error(opened):
     """A closed session says so instead of touching freed memory."""
     session = opened()

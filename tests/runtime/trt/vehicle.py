@@ -48,7 +48,7 @@ def main(model: str, profile: str, cache: str = "", stop: str = "") -> None:
             "plan_bytes": len(built.plan),
             "cache_bytes": len(built.timing_cache),
             "layers": built.layers,
-            "half_layers": built.half_layers,
+            "half_tensors": built.half_tensors,
         }
     sys.stdout.write(json.dumps({**said, "progress": seen}) + "\n")
 
