@@ -19,6 +19,10 @@ BuildProgress = Callable[[str, float], None]
 """Told of a build: phase in one or two words, share of that phase that is done, 0 to 1."""
 
 
+def silent(_phase: str, _share: float) -> None:
+    """Progress that nobody looks at."""
+
+
 class Shapes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The extents of one input that an engine must take.
 

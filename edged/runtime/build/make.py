@@ -19,7 +19,7 @@ import msgspec
 
 from edged import __version__
 from edged.errors import EngineError
-from edged.runtime.backend import Backend, BuildProgress
+from edged.runtime.backend import Backend, BuildProgress, silent
 from edged.runtime.build import jobs, manifest, process, room
 from edged.runtime.build.jobs import Accept, Build, Trial
 from edged.runtime.build.manifest import Built, Depends, Manifest
@@ -39,10 +39,6 @@ from edged.runtime.settings import BuildSettings
 log = logging.getLogger(__name__)
 
 
-def _silent(_phase: str, _share: float) -> None:
-    """Progress that nobody looks at."""
-
-
 @dataclass(frozen=True)
 class Order:
     """What is to be built.
@@ -60,7 +56,7 @@ class Order:
     backend: Backend
     force: bool = False
     half: bool = False
-    progress: BuildProgress = _silent
+    progress: BuildProgress = silent
     stop: threading.Event = field(default_factory=threading.Event)
 
 
@@ -80,7 +76,7 @@ def make(store: EngineStore, order: Order) -> Manifest:
     limits = Limits(settings.timeout_s, settings.memory_mb, order.stop)
     order.backend.identity()  # says what is wrong before anything is done
     order.progress("look at the model", 0.0)
-    subject = store.subject(model, limits)
+    subject = store.subject(model, limits, order.progress)
     if order.half:
         require_half(model, subject)
     wanted = store.wanted(model, order.backend, subject)

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from edged.errors import EdgedError, EngineError, ModelError
 from edged.hashes import file_sha256
-from edged.runtime.backend import Backend
+from edged.runtime.backend import Backend, BuildProgress, silent
 from edged.runtime.build import jobs, manifest, process, room
 from edged.runtime.build.manifest import Depends, Manifest, Piece
 from edged.runtime.build.process import Limits
@@ -114,8 +114,15 @@ class EngineStore:
         """Where the engines of a model are."""
         return self.settings.folder / model_id
 
-    def subject(self, model: Model, limits: Limits | None = None) -> Subject:
+    def subject(
+        self, model: Model, limits: Limits | None = None, progress: BuildProgress = silent
+    ) -> Subject:
         """What there is to build of a model; asks a worker unless it was asked before.
+
+        Args:
+            model: which.
+            limits: of the worker.
+            progress: of the worker.
 
         Raises:
             EdgedError: the model is not in order.
@@ -124,7 +131,7 @@ class EngineStore:
 
         def find_out(wanted: Model) -> Subject:
             job = jobs.Describe(parent=os.getpid(), model=wanted)
-            outcome = process.run(job, bounds, lambda _phase, _share: None)
+            outcome = process.run(job, bounds, progress)
             if outcome.ending != "done":
                 raise EngineError(
                     f"model {wanted.id}: its graph could not be looked at: "

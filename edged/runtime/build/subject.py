@@ -72,6 +72,7 @@ class Subject(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     Attributes:
         graph: digest of the prepared FP32 graph.
+        batched: whether it was prepared for several faces a run.
         plan: digest of the plan that applies; empty: none does.
         source: digest of the graph for the builder.
         precision: "fp16" or "fp32".
@@ -80,6 +81,7 @@ class Subject(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """
 
     graph: str
+    batched: bool
     plan: str
     source: str
     precision: str

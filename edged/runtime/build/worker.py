@@ -22,26 +22,20 @@ from typing import Any
 import onnx
 import psutil
 
-from edged.errors import EdgedError, EngineError, ModelError
+from edged.errors import EdgedError, EngineError
 from edged.runtime.build import accept, jobs
+from edged.runtime.build.graphs import Tell, describe, final_graph, prepared_graph
 from edged.runtime.build.jobs import Accept, Bench, Build, Describe, Job, Pictures, Trial
-from edged.runtime.build.profile import profile_of
 from edged.runtime.build.room import disk_error
-from edged.runtime.build.subject import Model, Subject, read_model
 from edged.runtime.graph.picture import all_graphs
-from edged.runtime.graph.prepare import prepare_owned
 from edged.runtime.graph.tools import structure_digest
 from edged.runtime.pictures import profile_of_picture
-from edged.runtime.precision.convert import to_mixed
-from edged.runtime.precision.plan import PrecisionPlan, read_plan
 from edged.runtime.session import Meter
 
 _PR_SET_PDEATHSIG = 1
 _NICE = 10
 _OOM_FIRST = "1000"
 _TELL_EVERY_S = 0.1
-
-Tell = Callable[[str, float], None]
 
 
 def main() -> None:
@@ -111,7 +105,7 @@ def _do(job: Job, tell: Tell) -> object:
         _build_pictures(job, tell)
         return None
     if isinstance(job, Describe):
-        return _graphs(job.model, tell)[0]
+        return describe(job.model, tell)
     if isinstance(job, Build):
         _build(job, tell)
         return None
@@ -120,69 +114,9 @@ def _do(job: Job, tell: Tell) -> object:
     return _bench(job, tell)
 
 
-def _prepared(model: Model, tell: Tell) -> onnx.ModelProto:
-    """The prepared FP32 graph of a model file.
-
-    Raises:
-        ModelError: the file is no ONNX, or not of its family.
-    """
-    tell("read the model", 0.0)
-    raw = read_model(model)
-    try:
-        proto = onnx.load_from_string(raw)
-    except Exception as error:
-        raise ModelError(
-            f"model {model.id}: {model.path.name} is no ONNX file; run `edged models verify`"
-        ) from error
-    del raw
-    tell("prepare the graph", 0.0)
-    recipe = model.recipe
-    done = prepare_owned(proto, model_id=model.id, family=recipe.family, contract=recipe.contract)
-    return done.model
-
-
-def _graphs(model: Model, tell: Tell) -> tuple[Subject, onnx.ModelProto]:
-    """What is to be built, and the graph for the builder."""
-    prepared = _prepared(model, tell)
-    graph = structure_digest(prepared)
-    plan, note = _plan(model, graph)
-    profile = profile_of(prepared, model.recipe.batch)
-    if plan is None:
-        alone = Subject(
-            graph=graph, plan="", source=graph, precision="fp32", note=note, profile=profile
-        )
-        return alone, prepared
-    tell("convert to half precision", 0.0)
-    source = to_mixed(prepared, plan)
-    mixed = Subject(
-        graph=graph,
-        plan=plan.digest,
-        source=structure_digest(source),
-        precision="fp16",
-        note=note,
-        profile=profile,
-    )
-    return mixed, source
-
-
-def _plan(model: Model, graph: str) -> tuple[PrecisionPlan | None, str]:
-    """The plan that applies, and why it or none does."""
-    path = model.plan_file
-    if path is None:
-        return None, model.without_half
-    plan = read_plan(path, model.id)
-    try:
-        plan.require(model_sha256=model.sha256, structure_digest=graph)
-    except EngineError as error:
-        return None, str(error)
-    made = f"by the plan of {plan.figures.date}" if plan.figures else "by its plan"
-    share = f", {plan.figures.fp16_macs_share:.0%} of the multiply-adds" if plan.figures else ""
-    return plan, f"{made}{share}; {len(plan.fp32_nodes)} nodes stay FP32"
-
-
 def _build(job: Build, tell: Tell) -> None:
     backend = jobs.make_backend(job.backend)
-    subject, source = _graphs(job.model, tell)
+    subject, source = final_graph(job.model, job.subject.batched, tell)
     if subject != job.subject:
         raise EngineError(
             f"model {job.model.id}: its plan or edged itself was changed meanwhile; build again"
@@ -213,7 +147,7 @@ def _build_pictures(job: Pictures, tell: Tell) -> None:
 
 def _accept(job: Accept, tell: Tell) -> Trial:
     backend = jobs.make_backend(job.backend)
-    prepared = _prepared(job.model, tell)
+    prepared = prepared_graph(job.model, job.subject.batched, tell)
     if structure_digest(prepared) != job.subject.graph:
         raise EngineError(f"model {job.model.id}: its graph was changed meanwhile; build again")
     raw = [prepared.SerializeToString()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -10,9 +11,11 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import msgspec
+import onnx
 import psutil
 import pytest
 
@@ -268,14 +271,30 @@ def test_a_power_cut_between_two_renames_costs_no_engine(store, model, fake, bui
     assert len(builds()) == 1
 
 
+def test_a_graph_that_mixes_faces_up_is_built_for_one_face(store, model, fake):
+    """A public re-export does: each face alone is right, together they are not."""
+    network = onnx.load(model.path)
+    (out,) = network.graph.output
+    last = next(node for node in network.graph.node if out.name in node.output)
+    last.output[:] = ["apart"]
+    mean = onnx.helper.make_node("ReduceMean", ["apart"], ["all"], axes=[0], keepdims=1)
+    network.graph.node.extend([mean, onnx.helper.make_node("Add", ["apart", "all"], [out.name])])
+    model.path.write_bytes(network.SerializeToString())
+    mixer = replace(model, sha256=hashlib.sha256(model.path.read_bytes()).hexdigest())
+    paper = make(store, Order(mixer, fake()))
+    assert paper.accepted
+    assert paper.verdict.batches == (1,)
+    assert "does not keep several apart" in paper.precision_note
+
+
 def test_progress_names_every_phase(store, model, fake):
     """A person sees what takes the time."""
     seen = []
     make(store, Order(model, fake(), progress=lambda phase, _share: seen.append(phase)))
     assert [*dict.fromkeys(seen)] == [
-        "look at the model", "read the model", "prepare the graph", "write the graph", "build",
-        "compile", "hash the engine", "FP32 reference", "trial load", "compare with FP32",
-        "measure batch 4",
+        "look at the model", "read the model", "prepare the graph", "prove the batch",
+        "write the graph", "build", "compile", "hash the engine", "FP32 reference",
+        "trial load", "compare with FP32", "measure batch 4",
     ]  # fmt: skip
 
 
