@@ -184,9 +184,7 @@ class Booth:
 
     def _start(self, argv):
         env = {**os.environ, "EDGED_RUN_DIR": str(self.run_dir)}
-        return subprocess.Popen(
-            [sys.executable, *argv], stdout=self.log, stderr=self.log, env=env
-        )
+        return subprocess.Popen([sys.executable, *argv], stdout=self.log, stderr=self.log, env=env)
 
     def _edged(self, name):
         return ["-m", "edged", name, "--config", str(self.config), "--run-dir", str(self.run_dir)]
@@ -257,5 +255,3 @@ class Booth:
 def until(condition, timeout_s=20.0, what=""):
     """Wait for something that processes do; fails with its name."""
     wait_for(condition, timeout_s, what)
-
-

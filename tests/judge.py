@@ -24,7 +24,8 @@ class Judge:
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         self._session = ort.InferenceSession(
-            str(folder / "judge_ultralight_slim_320.onnx"), options,
+            str(folder / "judge_ultralight_slim_320.onnx"),
+            options,
             providers=["CPUExecutionProvider"],
         )
         self._threshold = threshold

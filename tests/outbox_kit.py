@@ -28,13 +28,26 @@ def result(
         for i, ref in enumerate(consents)
     )
     return ResultDoc(
-        ts_ms=1_760_000_000_000, clock_synced=True, id=result_id or str(uuid.uuid4()),
-        camera=camera, scene="poster", mode="portrait", faces=faces,
+        ts_ms=1_760_000_000_000,
+        clock_synced=True,
+        id=result_id or str(uuid.uuid4()),
+        camera=camera,
+        scene="poster",
+        mode="portrait",
+        faces=faces,
         guard=GuardNote(
-            families=("scrfd", "yunet"), looks=8, faces_in=len(faces), swapped=len(faces),
-            filled=0, refilled=0, verified_by="w600k_mbf",
+            families=("scrfd", "yunet"),
+            looks=8,
+            faces_in=len(faces),
+            swapped=len(faces),
+            filled=0,
+            refilled=0,
+            verified_by="w600k_mbf",
         ),
-        latency_ms={"total": 12.5}, engines={}, builtin=False, image=image.note,
+        latency_ms={"total": 12.5},
+        engines={},
+        builtin=False,
+        image=image.note,
     )
 
 

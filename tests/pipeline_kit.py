@@ -169,9 +169,7 @@ def make(
         bounds=bounds,
     )
     pool = Pool()
-    characters = {
-        name: Character(name, vector) for name, vector in (("actor", E0), ("other", E1))
-    }
+    characters = {name: Character(name, vector) for name, vector in (("actor", E0), ("other", E1))}
     pipeline = Pipeline(
         stages, guard, settings, characters=characters, templates=templates or {}, pool=pool,
         easel=easel,

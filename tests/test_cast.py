@@ -105,9 +105,7 @@ def test_drawn_slots_are_where_the_drawing_says():
     assert made.boxes.tolist() == [list(map(float, ASTRONAUT_BOX))]
 
 
-@pytest.mark.parametrize(
-    ("found", "slots"), [((), 0), ((face(T1_BOX, NOBODY),), 0), (TWO[:1], 2)]
-)
+@pytest.mark.parametrize(("found", "slots"), [((), 0), ((face(T1_BOX, NOBODY),), 0), (TWO[:1], 2)])
 def test_a_template_without_enough_usable_faces_is_named(found, slots):
     """Scene, how many there are and how many are needed."""
     with pytest.raises(ConfigError, match=r"scenes\.poster: .* needed"):

@@ -59,9 +59,7 @@ def test_start_up_is_lazy():
         "except SystemExit: pass\n"
         f"print([name for name in {SLOW!r} if name in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", probe], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
 

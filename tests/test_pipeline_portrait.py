@@ -108,9 +108,7 @@ def test_visitors_stand_from_left_to_right():
 
     image = frame()
     image[:, 256:] //= 2  # the right one stands in the dark
-    pipeline, _ = make(
-        Eyes(found(RIGHT, LEFT)), templates={"scene": poster()}, recogniser=Noting()
-    )
+    pipeline, _ = make(Eyes(found(RIGHT, LEFT)), templates={"scene": poster()}, recogniser=Noting())
     pipeline.process(image, shot(PORTRAIT, consents=("c1", "c2")))
     embedded = sources[1]  # the first call is of all faces, the second of the chosen ones
     assert embedded[0].mean() > embedded[1].mean()

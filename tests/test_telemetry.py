@@ -13,9 +13,7 @@ QUIET = ("CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS")
 def left_behind(tmp_path, code: str) -> list[str]:
     """Files in the temporary folder of a process that ran `code`."""
     clean = {name: value for name, value in os.environ.items() if name not in QUIET}
-    subprocess.run(
-        [sys.executable, "-c", code], env={**clean, "TMPDIR": str(tmp_path)}, check=True
-    )
+    subprocess.run([sys.executable, "-c", code], env={**clean, "TMPDIR": str(tmp_path)}, check=True)
     return sorted(path.name for path in tmp_path.iterdir())
 
 

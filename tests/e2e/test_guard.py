@@ -89,9 +89,7 @@ def test_a_broken_swap_is_filled_or_refused(tmp_path, test_models, finder, fault
 
 def test_a_recogniser_that_raises_keeps_the_picture_in(tmp_path, test_models):
     """An exception inside the privacy check is a refusal, and the engine lives on."""
-    with Booth(
-        tmp_path, models=test_models, actor=None, fault="raising-recogniser"
-    ) as booth:
+    with Booth(tmp_path, models=test_models, actor=None, fault="raising-recogniser") as booth:
         viewer = Viewer(booth)
         answer = booth.send(t1(), camera="booth", want="image")
         assert (answer.verdict.verdict, answer.verdict.reason) == ("refused", "guard-error")

@@ -185,6 +185,7 @@ def test_landmarks_that_lie_elsewhere_are_kept_beside_the_best():
 
 def test_a_large_picture_is_searched_in_tiles_too():
     """A face that is too small for the whole look is found in a tile, at its place."""
+
     class Near(Spots):
         def __call__(self, picture, side):
             found = super().__call__(picture, side)

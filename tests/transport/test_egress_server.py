@@ -223,7 +223,7 @@ def test_a_row_set_aside_makes_way(outbox, connect):
     uplink.say(RowAside(1, "too-large"))
     assert uplink.rows(1)[0].row == 2
     uplink.say(RowAck(2))
-    (row, blobs), = uplink.hear(RowOut)
+    ((row, blobs),) = uplink.hear(RowOut)
     assert row.kind == "gap"
     assert msgspec.json.decode(blobs[0], type=GapDoc).reason == "poison"
 
@@ -294,7 +294,10 @@ def test_a_command_is_done_and_answered(tmp_path, outbox, connect):
         replies = uplink.hear(ReplyOut, 4)
         docs = [msgspec.json.decode(blobs[0], type=ReplyDoc) for _, blobs in replies]
         assert [(out.name, out.id) for out, _ in replies] == [
-            ("selftest", "id-0"), ("pause", "id-1"), ("replay", "id-2"), ("ping", "id-3"),
+            ("selftest", "id-0"),
+            ("pause", "id-1"),
+            ("replay", "id-2"),
+            ("ping", "id-3"),
         ]
         assert [doc.status for doc in docs] == ["ok", "error", "error", "ok"]
         assert docs[1].error == "internal error; see the engine's log"
@@ -320,8 +323,15 @@ def test_a_purge_while_rows_are_under_way(outbox, server, connect):
 def test_rubbish_is_dropped(outbox, connect):
     """Random parts on the socket cost nothing; the next hello works."""
     uplink = connect()
-    for parts in ([b""], [b"hello"], [b"hello", b"{}"], [b"ack", b'{"row":"x"}'], [b"x"] * 9,
-                  [b"hello", b"[" * 5000], [b"row", b'{"row":1,"kind":"gap","camera":"a"}']):
+    for parts in (
+        [b""],
+        [b"hello"],
+        [b"hello", b"{}"],
+        [b"ack", b'{"row":"x"}'],
+        [b"x"] * 9,
+        [b"hello", b"[" * 5000],
+        [b"row", b'{"row":1,"kind":"gap","camera":"a"}'],
+    ):
         uplink.socket.send_multipart(parts)
     put(outbox)
     uplink.say(Hello(broker="present"))

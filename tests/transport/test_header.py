@@ -32,12 +32,25 @@ def reason(data: bytes, names: Names = NAMES) -> str:
 def test_native_header_is_read_whole():
     """Every field of a native header arrives, the id in lower case."""
     found = parse(
-        head(shot=SHOT.upper(), scene="masks", encoding="rgb8", shape=[4, 6, 3],
-             consent=["a-1", "B_2"], want="image", ts_ms=5)
+        head(
+            shot=SHOT.upper(),
+            scene="masks",
+            encoding="rgb8",
+            shape=[4, 6, 3],
+            consent=["a-1", "B_2"],
+            want="image",
+            ts_ms=5,
+        )
     )
     assert found == FrameHeader(
-        shot=SHOT, camera="booth", scene="masks", ts_ms=5, encoding="rgb8", shape=(4, 6, 3),
-        consent=("a-1", "B_2"), want="image",
+        shot=SHOT,
+        camera="booth",
+        scene="masks",
+        ts_ms=5,
+        encoding="rgb8",
+        shape=(4, 6, 3),
+        consent=("a-1", "B_2"),
+        want="image",
     )
 
 
@@ -162,12 +175,27 @@ WORD = st.text("abz09-_/+#\n\0\u00e9", max_size=8)
 LEAF = st.sampled_from([None, True, 0, -1, 1.5, 2**70, 10**400]) | st.integers(0, 99) | WORD
 JSON = LEAF | st.lists(LEAF, max_size=4) | st.dictionaries(WORD, LEAF, max_size=2)
 KEYS = st.sampled_from(
-    ["v", "ts_ms", "camera", "scene", "shot", "encoding", "shape", "consent", "want", "msg",
-     "dtype", "x"]
+    [
+        "v",
+        "ts_ms",
+        "camera",
+        "scene",
+        "shot",
+        "encoding",
+        "shape",
+        "consent",
+        "want",
+        "msg",
+        "dtype",
+        "x",
+    ]
 )
 GOOD = {
-    "v": st.just(1), "ts_ms": st.integers(0, 2**40), "camera": st.sampled_from(["booth", "hall"]),
-    "encoding": st.sampled_from(["bgr8", "jpeg", "png"]), "shape": st.just([8, 8, 3]),
+    "v": st.just(1),
+    "ts_ms": st.integers(0, 2**40),
+    "camera": st.sampled_from(["booth", "hall"]),
+    "encoding": st.sampled_from(["bgr8", "jpeg", "png"]),
+    "shape": st.just([8, 8, 3]),
 }
 
 

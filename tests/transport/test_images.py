@@ -273,9 +273,12 @@ def test_walking_hostile_entropy_data_lets_other_threads_run():
     st.lists(
         st.tuples(
             st.sampled_from(["flip", "cut", "drop", "twice", "insert", "length"]),
-            st.floats(0, 1, exclude_max=True), st.integers(0, 255), st.integers(1, 64),
+            st.floats(0, 1, exclude_max=True),
+            st.integers(0, 255),
+            st.integers(1, 64),
         ),
-        min_size=1, max_size=4,
+        min_size=1,
+        max_size=4,
     ),
 )
 def test_mutated_pictures_decode_or_are_refused(data, mutations):

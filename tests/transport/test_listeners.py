@@ -28,7 +28,6 @@ def rig(tmp_path):
         yield made
 
 
-
 def server_at(endpoint: str, **options) -> FrameServer:
     box = Mailbox(shots_waiting=1, shots_waiting_bytes=1)
     return FrameServer([endpoint], FrameLimits(), kit.CAMERAS, kit.SCENES, box, **options)
@@ -46,7 +45,10 @@ def test_failed_start_leaves_nothing_open(tmp_path):
     """When the second endpoint cannot be opened, the first is free again."""
     endpoint = f"ipc://{tmp_path}/a.sock"
     server = FrameServer(
-        [endpoint, f"ipc://{tmp_path}/missing/b.sock"], FrameLimits(), kit.CAMERAS, kit.SCENES,
+        [endpoint, f"ipc://{tmp_path}/missing/b.sock"],
+        FrameLimits(),
+        kit.CAMERAS,
+        kit.SCENES,
         Mailbox(shots_waiting=1, shots_waiting_bytes=1),
     )
     with pytest.raises(OperatorError):
@@ -109,7 +111,8 @@ def test_inherited_listener_is_served(tmp_path):
             fds.append(os.dup(one.fileno()))
         with serving(tmp_path, listen_fds=fds) as rig:
             for endpoint in (
-                f"tcp://127.0.0.1:{tcp.getsockname()[1]}", f"ipc://{tmp_path}/inherited.sock",
+                f"tcp://127.0.0.1:{tcp.getsockname()[1]}",
+                f"ipc://{tmp_path}/inherited.sock",
             ):
                 sock = rig.context.socket(zmq.DEALER)
                 sock.setsockopt(zmq.RCVTIMEO, 10_000)
@@ -122,15 +125,23 @@ def test_inherited_descriptor_must_listen_and_be_safe():
     with socket.socket() as idle:
         with pytest.raises(LinkError, match="does not listen"):
             FrameServer(
-                [], FrameLimits(), kit.CAMERAS, kit.SCENES,
-                Mailbox(shots_waiting=1, shots_waiting_bytes=1), listen_fds=[idle.fileno()],
+                [],
+                FrameLimits(),
+                kit.CAMERAS,
+                kit.SCENES,
+                Mailbox(shots_waiting=1, shots_waiting_bytes=1),
+                listen_fds=[idle.fileno()],
             ).start()
         idle.bind(("0.0.0.0", 0))
         idle.listen()
         with pytest.raises(ConfigError, match="CURVE"):
             FrameServer(
-                [], FrameLimits(), kit.CAMERAS, kit.SCENES,
-                Mailbox(shots_waiting=1, shots_waiting_bytes=1), listen_fds=[idle.fileno()],
+                [],
+                FrameLimits(),
+                kit.CAMERAS,
+                kit.SCENES,
+                Mailbox(shots_waiting=1, shots_waiting_bytes=1),
+                listen_fds=[idle.fileno()],
             ).start()
 
 
@@ -164,9 +175,22 @@ def test_engine_in_an_empty_network_namespace_serves_an_inherited_listener(check
         tcp.listen()
         port, fd = tcp.getsockname()[1], tcp.fileno()
         engine = subprocess.Popen(
-            ["unshare", "-rn", sys.executable, "-c", ENGINE_WITHOUT_NETWORK, str(checkout),
-             str(checkout / "tests"), str(tmp_path), str(port), str(fd)],
-            pass_fds=[fd], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            [
+                "unshare",
+                "-rn",
+                sys.executable,
+                "-c",
+                ENGINE_WITHOUT_NETWORK,
+                str(checkout),
+                str(checkout / "tests"),
+                str(tmp_path),
+                str(port),
+                str(fd),
+            ],
+            pass_fds=[fd],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert engine.stdout.readline() == "ready\n"
     with zmq.Context() as context, context.socket(zmq.DEALER) as sock:

@@ -50,7 +50,10 @@ def test_a_result_comes_out_as_it_went_in(outbox):
     assert (row.kind, row.camera, row.id, row.jpeg) == ("result", "booth", doc.id, image.jpeg)
     assert (out.session, out.seq, out.historical) == (outbox.session, 1, False)
     assert (verdict.verdict, verdict.id, verdict.session, verdict.seq) == (
-        Verdict.QUEUED, doc.id, outbox.session, 1,
+        Verdict.QUEUED,
+        doc.id,
+        outbox.session,
+        1,
     )
     assert verdict.numbers["swapped"] == 2
 
@@ -60,7 +63,11 @@ def test_each_camera_counts_for_itself(outbox):
     for camera in ("a", "b", "a", "a", "b"):
         put(outbox, camera)
     assert [(d.camera, d.seq) for d in hand_out(outbox)] == [
-        ("a", 1), ("b", 1), ("a", 2), ("a", 3), ("b", 2),
+        ("a", 1),
+        ("b", 1),
+        ("a", 2),
+        ("a", 3),
+        ("b", 2),
     ]
 
 
@@ -169,7 +176,10 @@ def test_acknowledged_rows_wait_to_be_asked_for(outbox):
     assert outbox.requeue_all() == 2
     put(outbox)
     assert [(d.seq, d.historical) for d in hand_out(outbox)] == [
-        (3, True), (4, False), (1, True), (2, True),
+        (3, True),
+        (4, False),
+        (1, True),
+        (2, True),
     ]
 
 
@@ -304,8 +314,14 @@ def test_nothing_personal_is_readable_on_the_disk(tmp_path, outbox):
     outbox.put(doc, image, shot_id=doc.id, payload=b"the-raw-frame-of-a-face")
     raw = b"".join(p.read_bytes() for p in (tmp_path / "outbox").iterdir())
     needles = [
-        doc.id.encode(), uuid.UUID(doc.id).bytes, b"consent-4711", b"poster", b"box_px",
-        b"the-raw-frame", doc.image.sha256.encode(), bytes.fromhex(doc.image.sha256),
+        doc.id.encode(),
+        uuid.UUID(doc.id).bytes,
+        b"consent-4711",
+        b"poster",
+        b"box_px",
+        b"the-raw-frame",
+        doc.image.sha256.encode(),
+        bytes.fromhex(doc.image.sha256),
         image.jpeg[100:116],
     ]
     assert [needle for needle in needles if needle in raw] == []

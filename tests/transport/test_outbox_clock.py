@@ -9,7 +9,10 @@ _YEAR_S = 365 * 86_400.0
 
 def open_box(folder, clock, *, synced=False):
     return Outbox.open(
-        folder, clock=clock.wall, steady=clock.steady, clock_synced=lambda: synced,
+        folder,
+        clock=clock.wall,
+        steady=clock.steady,
+        clock_synced=lambda: synced,
         limits=OutboxLimits(retention_s=100, unsent_max_age_s=100),
     )
 

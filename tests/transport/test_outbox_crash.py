@@ -75,7 +75,8 @@ def test_no_answered_shot_is_lost_to_kill_9(tmp_path):
     for turn in range(20):
         writer = subprocess.Popen(
             [sys.executable, str(WRITER), str(tmp_path / "o"), str(turn)],
-            stdout=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         lines = [writer.stdout.readline() for _ in range(rng.randrange(1, 25))]
         time.sleep(rng.random() * 0.004)  # not to wait for anything: to be anywhere in a put

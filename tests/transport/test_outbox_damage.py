@@ -39,11 +39,13 @@ def test_a_damaged_database_is_set_aside(tmp_path, damage):
     box.close()
     path = folder / "outbox.db"
     raw = path.read_bytes()
-    path.write_bytes({
-        "garbage": b"not a database" * 1000,
-        "empty-pages": raw[:8192] + bytes(len(raw) - 8192),
-        "truncated": raw[:12_000],
-    }[damage])
+    path.write_bytes(
+        {
+            "garbage": b"not a database" * 1000,
+            "empty-pages": raw[:8192] + bytes(len(raw) - 8192),
+            "truncated": raw[:12_000],
+        }[damage]
+    )
     box = open_box(folder, events)
     assert box.session != session
     assert events == [("outbox-damaged", "new-session", {})]

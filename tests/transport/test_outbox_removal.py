@@ -61,13 +61,21 @@ def test_a_purge_leaves_no_byte(tmp_path, clock, selector):
     box.handed_out(number)
     clock.pass_s(1)
     data = {
-        "all": {"all": True}, "shot": {"shot": doc.id}, "consent": {"consent": "consent-4711"},
+        "all": {"all": True},
+        "shot": {"shot": doc.id},
+        "consent": {"consent": "consent-4711"},
         "before_ms": {"before_ms": int(clock.wall_s * 1000)},
     }[selector]
     receipt = box.purge(PurgeSelector.from_data(data))
     assert (receipt.rows, receipt.keys, receipt.gaps, receipt.wal_truncated) == (1, 1, 1, True)
-    needles = [key, doc.id.encode(), uuid.UUID(doc.id).bytes, b"consent-4711",
-               *chunks(image.jpeg), *chunks(ciphertext)]
+    needles = [
+        key,
+        doc.id.encode(),
+        uuid.UUID(doc.id).bytes,
+        b"consent-4711",
+        *chunks(image.jpeg),
+        *chunks(ciphertext),
+    ]
     assert [n for n in needles if files_with(folder, n)] == []
     assert (folder / "outbox.db-wal").stat().st_size == 0
     assert box.load(handed.row) is None
@@ -117,7 +125,9 @@ def test_a_purged_shot_stays_purged(tmp_path, clock):
     for payload in (shot_id.encode(), b"other"):
         known = box.lookup(shot_id, payload)
         assert (known.verdict.verdict, known.verdict.reason, known.picture) == (
-            Verdict.FAILED, Reason.PURGED, None,
+            Verdict.FAILED,
+            Reason.PURGED,
+            None,
         )
         assert known.verdict.seq == 0
     box.close()
@@ -171,9 +181,18 @@ def test_a_purge_of_everything_takes_damaged_files_along(tmp_path, clock):
 
 @pytest.mark.parametrize(
     "data",
-    [{}, {"all": False}, {"all": True, "shot": "x"}, {"shot": ""}, {"shot": "x" * 65},
-     {"consent": "a b"}, {"consent": "a\n"}, {"before_ms": True}, {"before_ms": -1},
-     {"camera": "x"}],
+    [
+        {},
+        {"all": False},
+        {"all": True, "shot": "x"},
+        {"shot": ""},
+        {"shot": "x" * 65},
+        {"consent": "a b"},
+        {"consent": "a\n"},
+        {"before_ms": True},
+        {"before_ms": -1},
+        {"camera": "x"},
+    ],
 )
 def test_a_vague_purge_is_refused(data):
     """Only exactly one well-formed selector is taken."""

@@ -53,9 +53,7 @@ def test_pixels_are_kept_until_sent_and_then_let_go(view, endpoint):
         kit.until(view.wanted)
         trackers = []
         for n in range(200):
-            trackers.append(
-                view.publish("hall", GuardedImage(np.full((480, 640, 3), n, np.uint8)))
-            )
+            trackers.append(view.publish("hall", GuardedImage(np.full((480, 640, 3), n, np.uint8))))
             gc.collect(0)
             _, seen = hub.recv_image()
             assert seen.min() == seen.max() == n
@@ -80,7 +78,9 @@ def test_slow_viewer_delays_nobody(view, endpoint):
 def test_only_guarded_bgr_is_taken():
     """A guarded image has its one form and cannot be written to."""
     for wrong in (
-        np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
         np.zeros((4, 8, 3), np.uint8)[:, ::2],
     ):
         with pytest.raises(ValueError, match="guarded image"):

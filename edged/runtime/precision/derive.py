@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from edged.runtime.graph.tools import initializers
+from edged.runtime.graph.tools import attribute, initializers
 from edged.runtime.precision.halves import FP16_MAX, FP16_TINY, Typing
 from edged.runtime.precision.nodes import MAC_OPS, MOVES, keys, readers, writers
 from edged.runtime.precision.ranges import Ranges
@@ -32,6 +32,9 @@ _CANCELS = 32
 
 _HEAVY_SHARE = 1e-3
 """A node with fewer multiply-adds than this costs nothing worth saving."""
+
+_PEAK_SIGMAS = 4
+"""Standard deviations that the largest of some thousand values is away."""
 
 _SUMS = frozenset({"GlobalAveragePool", "ReduceL1", "ReduceMean", "ReduceSum", "ReduceSumSquare"})
 _AVERAGES = frozenset({"GlobalAveragePool", "ReduceMean"})
@@ -130,9 +133,17 @@ def _long_sum(subject: Subject, i: int, node: onnx.NodeProto) -> Iterable[tuple[
 
 
 def _norm(subject: Subject, i: int, node: onnx.NodeProto) -> Iterable[tuple[int, str]]:
-    """A norm squares inside."""
-    if node.op_type in _NORMS and subject.peak(node.input[0]) ** 2 > SAFE:
-        yield i, "the squares inside come near FP16's largest number"
+    """A norm squares and adds up inside."""
+    if node.op_type not in _NORMS:
+        return
+    peak, shape = subject.peak(node.input[0]), subject.shapes.get(node.input[0], ())
+    if node.op_type == "LayerNormalization":
+        axis = attribute(node, "axis", -1)
+        terms = math.prod(shape[axis if isinstance(axis, int) else -1 :])
+    else:
+        terms = math.prod(shape[2:])
+    if peak**2 > SAFE or terms * (peak / _PEAK_SIGMAS) ** 2 > SAFE:
+        yield i, "the squares inside come near FP16's largest number, or their sum does"
 
 
 def _cancels(subject: Subject, i: int, node: onnx.NodeProto) -> Iterable[tuple[int, str]]:

@@ -183,9 +183,9 @@ class Hunt:
         ]
 
     def _after(self, i: int) -> set[int]:
-        """Nodes without multiply-adds that read a node's outputs."""
+        """Sums and differences that read a node's outputs."""
         near = {j for name in self.subject.node(i).output for j in self.subject.read.get(name, [])}
-        return {j for j in near if not self._counts(j)}
+        return {j for j in near if self.subject.node(j).op_type in {"Add", "Sub"}}
 
     def _counts(self, i: int) -> bool:
         return self.subject.node(i).op_type in MAC_OPS

@@ -29,7 +29,8 @@ PSNR_MAX_DB = 99.0
 
 _PICTURES = ("swapped", "restored")
 _SCORE_SEEN = 0.3
-"""Places with at least this score in FP32 are compared; below is noise."""
+_BEST = 8
+"""Places with at least this score are compared; where there is none, so many best ones."""
 
 
 @dataclass(frozen=True)
@@ -134,17 +135,18 @@ def cosines(exact: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 
 
 def _detector_error(exact: Outputs, other: Outputs, *, finite: bool) -> Error:
-    """Each place that FP32 sees against the nearest of the other's, both ways for scores.
+    """Each place that one of both sees against the other's nearest, and scores by rank.
 
     Order among k best places may change with the last bit of a score, so places are found
-    by their boxes, not by their row.
+    by their boxes, not by their row.  A picture without a face has its best places compared,
+    so that a detector that sees nothing is measured, too.
     """
     if not finite:
         return Error(finite=False, score=1.0, box_px=math.inf)
-    score = box = 0.0
+    apart = np.abs(np.sort(exact["scores"]) - np.sort(other["scores"]))
+    score, box = float(np.max(apart, initial=0.0)), 0.0
     for one, two, places in ((exact, other, True), (other, exact, False)):
-        seen = one["scores"] >= _SCORE_SEEN
-        for row in np.flatnonzero(seen):
+        for row in _seen(one["scores"]):
             gaps = np.max(np.abs(two["boxes"] - one["boxes"][row]), axis=1)
             near = int(np.argmin(gaps))
             score = max(score, abs(float(two["scores"][near] - one["scores"][row])))
@@ -152,6 +154,13 @@ def _detector_error(exact: Outputs, other: Outputs, *, finite: bool) -> Error:
                 points = float(np.max(np.abs(two["landmarks"][near] - one["landmarks"][row])))
                 box = max(box, float(gaps[near]), points)
     return Error(finite, score=score, box_px=box)
+
+
+def _seen(scores: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Rows with a score that counts, else the best ones; what only fills up has -1."""
+    seen = np.flatnonzero(scores >= _SCORE_SEEN)
+    best = np.argsort(-scores, kind="stable")[:_BEST]
+    return seen if len(seen) else best[scores[best] >= 0]
 
 
 def _pick(which: Callable[[float, float], float], a: float | None, b: float | None) -> float | None:

@@ -23,14 +23,14 @@ def said(listed):
 
 def test_a_session_that_runs_where_it_should_is_well(root):
     """The CPU's provider gave what was asked for."""
-    one, = found(root, said(["CPUExecutionProvider"]))
+    (one,) = found(root, said(["CPUExecutionProvider"]))
     assert (one.id, one.level) == ("providers.true", "ok")
     assert one.data["true"] == ["CPUExecutionProvider"]
 
 
 def test_cuda_that_is_listed_and_works_is_true(root):
     """A session came up on it."""
-    one, = found(root, said(BOTH))
+    (one,) = found(root, said(BOTH))
     assert one.data["true"] == ["CPUExecutionProvider", "CUDAExecutionProvider"]
 
 

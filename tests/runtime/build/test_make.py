@@ -132,9 +132,7 @@ def test_a_forced_build_that_is_worse_does_not_replace_a_good_engine(store, mode
     assert isinstance(store.best(model, fake()), Found)
 
 
-@pytest.mark.parametrize(
-    ("wish", "words"), [("refuse", "there is no GPU"), ("crash", "SIGSEGV")]
-)
+@pytest.mark.parametrize(("wish", "words"), [("refuse", "there is no GPU"), ("crash", "SIGSEGV")])
 def test_an_engine_that_cannot_run_here_is_only_built(store, model, fake, wish, words):
     """No GPU, or a loader that crashes: status `built`, and not to be loaded."""
     paper = make(store, Order(model, fake(open=wish)))

@@ -60,7 +60,9 @@ def places(scores: list[float], lefts: list[float]) -> dict[str, np.ndarray]:
 
 def test_a_detectors_places_are_found_by_their_boxes() -> None:
     """Two places of nearly one score may change rows; that is no error."""
-    error = compare(places([0.9, 0.89, 0.1], [0, 100, 7]), places([0.9, 0.88, 0.0], [100.5, 0, 50]))
+    error = compare(
+        places([0.9, 0.89, 0.1], [0, 100, 7]), places([0.9, 0.88, 0.09], [100.5, 0, 50])
+    )
     assert error.score == pytest.approx(0.02, abs=1e-5)
     assert error.box_px == pytest.approx(0.5)
 
@@ -70,6 +72,13 @@ def test_a_face_that_only_one_of_both_sees_is_an_error_of_its_score() -> None:
     seen, missed = places([0.9, 0.8], [0, 100]), places([0.9, 0.1], [0, 100])
     assert compare(seen, missed).score == pytest.approx(0.7)
     assert compare(missed, seen).score == pytest.approx(0.7)
+
+
+def test_a_picture_without_a_face_is_measured_by_its_best_places() -> None:
+    """A detector that sees nothing in FP32 must not see something in FP16, or be unmeasured."""
+    exact = places([0.2, 0.1, -1.0], [0, 100, 0])
+    assert compare(exact, places([0.2, 0.1, -1.0], [4, 100, 0])).box_px == pytest.approx(4)
+    assert compare(exact, places([0.29, 0.1, -1.0], [0, 100, 0])).score == pytest.approx(0.09)
 
 
 def test_outputs_of_no_prepared_graph_have_no_measure() -> None:
