@@ -148,6 +148,7 @@ def _detector_error(exact: Outputs, other: Outputs, *, finite: bool) -> Error:
     for one, two, places in ((exact, other, True), (other, exact, False)):
         for row in _seen(one["scores"]):
             gaps = np.max(np.abs(two["boxes"] - one["boxes"][row]), axis=1)
+            gaps[two["scores"] < 0] = np.inf  # these fill up, they are no places
             near = int(np.argmin(gaps))
             score = max(score, abs(float(two["scores"][near] - one["scores"][row])))
             if places:
