@@ -14,6 +14,7 @@ or the user's cache folder.
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -68,6 +69,8 @@ def fetch(name: str) -> Path:
     found = sorted(folder.glob("*.whl"))
     if found:
         return found[0]
+    if platform.machine() != "x86_64":
+        raise AbsentError("the pinned wheels are for x86-64")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         command = [

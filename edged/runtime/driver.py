@@ -10,13 +10,9 @@ of TensorRT, onnxruntime or models.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +20,7 @@ from typing import Any, Final
 
 from edged.errors import EngineError
 from edged.runtime import driver_child
+from edged.runtime.child import Answer, ask_child
 from edged.runtime.driver_faults import (
     DRIVER,
     Machine,
@@ -36,6 +33,7 @@ from edged.runtime.driver_faults import (
 TIMEOUT_S: Final = 30.0
 """A cold Jetson takes seconds for its first cuInit; a hung driver takes for ever."""
 
+_SCRIPT: Final = "import runpy; runpy.run_path({path!r}, run_name='__main__')"
 _MODULE_FILE: Final = "proc/driver/nvidia/version"
 _REBOOT: Final = (
     "reboot; if it comes back, install NVIDIA's driver (Jetson: JetPack) again; "
@@ -104,47 +102,20 @@ def probe(
     values = dict(os.environ if environment is None else environment)
     machine = look(root, values)
     module = _module_version(root)
-    command = [sys.executable, "-I", "-S", driver_child.__file__]
-    try:
-        child = subprocess.Popen(  # noqa: S603 - our own file, no shell
-            command,
-            env=values,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except OSError as error:
-        problem = f"the driver could not be asked: no process could be started ({error.strerror})"
-        return Driver("", (), problem, "raise the limits on processes and memory", module)
-    try:
-        out, _ = child.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        return _hung(child, timeout_s, module)
-    return _read(_lines(out), child.returncode, machine, module)
+    script = _SCRIPT.format(path=driver_child.__file__)
+    return _read(ask_child(script, "", timeout_s, values), machine, module)
 
 
-def _hung(child: subprocess.Popen[bytes], timeout_s: float, module: str) -> Driver:
-    """Kills the child; one that the kernel does not let die is left behind, not waited for."""
-    child.kill()
-    out = b""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        out, _ = child.communicate(timeout=2.0)
-    seen = _lines(out)
-    call = _last_step(seen)
-    problem = f"the CUDA driver hangs: {call} did not return within {timeout_s:g} s"
-    return Driver(_version(seen), (), problem, _REBOOT, module)
-
-
-def _read(seen: list[dict[str, Any]], exit_code: int, machine: Machine, module: str) -> Driver:
+def _read(answer: Answer, machine: Machine, module: str) -> Driver:
     """Makes a value of the child's lines."""
+    seen = _lines(answer.said)
     version = _version(seen)
     last = seen[-1] if seen else {}
     if "fault" in last:
         return Driver(version, (), *_fault(last, machine), module)
     if "gpus" not in last:
-        how = _death(exit_code)
-        problem = f"the CUDA driver crashes the process that asks it: {_last_step(seen)} {how}"
+        what = "hangs" if answer.hung else "crashes the process that asks it"
+        problem = f"the CUDA driver {what}, in {_last_step(seen)}: {answer.ended}"
         return Driver(version, (), problem, _REBOOT, module)
     gpus = tuple(Gpu(**one) for one in last["gpus"])
     problem, cure = ("", "") if gpus else no_device(machine)
@@ -160,10 +131,10 @@ def _fault(line: Mapping[str, Any], machine: Machine) -> tuple[str, str]:
     return explain_call(call, int(line["code"]), machine)
 
 
-def _lines(out: bytes) -> list[dict[str, Any]]:
+def _lines(said: str) -> list[dict[str, Any]]:
     """The child's lines; a driver that prints to the same pipe is passed over."""
     found = []
-    for raw in out.splitlines():
+    for raw in said.splitlines():
         try:
             line = json.loads(raw)
         except ValueError:
@@ -184,16 +155,7 @@ def _version(seen: list[dict[str, Any]]) -> str:
 
 def _last_step(seen: list[dict[str, Any]]) -> str:
     steps = [str(line["step"]) for line in seen if "step" in line]
-    return steps[-1] if steps else "its start"
-
-
-def _death(exit_code: int) -> str:
-    if exit_code < 0:
-        try:
-            return f"ended with {signal.Signals(-exit_code).name}"
-        except ValueError:
-            return f"ended with signal {-exit_code}"
-    return f"ended with exit code {exit_code}"
+    return steps[-1] if steps else "the probe's start"
 
 
 def _module_version(root: Path) -> str:

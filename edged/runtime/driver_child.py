@@ -2,7 +2,7 @@
 
 A driver that does not fit its kernel module can hang, abort or crash the process that
 calls it, so nobody calls it in the daemon before this script came back.  Standard library
-only, and started with `python -I -S`: it needs nothing of edged on its path.
+only: it needs nothing of edged on its path.
 
 Prints one JSON object a line, flushed before each call, so that whoever reads a truncated
 answer knows the call that did not return:

@@ -6,12 +6,11 @@ print; none of that may happen in the engine.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+from edged.runtime.child import ask_child
 
 TIMEOUT_S = 60.0
 """A first read from a slow card takes its time."""
@@ -44,40 +43,9 @@ def load_errors(libraries: Sequence[tuple[str, Sequence[str]]]) -> Mapping[str, 
             process, so that earlier ones serve later ones.
     """
     asked = json.dumps([[name, list(paths)] for name, paths in libraries])
-    text, ended = ask_child(_PROBE, asked, TIMEOUT_S)
-    said = dict(json.loads(line) for line in text.splitlines() if line.startswith("["))
-    return {name: said.get(name, ended) for name, _ in libraries}
-
-
-def ask_child(script: str, text: str, timeout_s: float) -> tuple[str, str]:
-    """What a script said on stdout, and how its process ended, in words.
-
-    Args:
-        script: Python text; it sees an empty `sys.path` but for the standard library.
-        text: its stdin.
-        timeout_s: then it is killed.
-    """
-    command = [sys.executable, "-I", "-c", script]
-    child = subprocess.Popen(  # noqa: S603 - our own interpreter and text
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    try:
-        said, _ = child.communicate(text, timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        said = ""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            said, _ = child.communicate(timeout=2.0)
-        return said, f"no answer in {timeout_s:.0f} s"
-    if child.returncode < 0:
-        return said, f"its process was ended by signal {-child.returncode}"
-    return said, f"its process ended with code {child.returncode}"
+    answer = ask_child(_PROBE, asked, TIMEOUT_S)
+    said = dict(json.loads(line) for line in answer.said.splitlines() if line.startswith("["))
+    return {name: said.get(name, answer.ended) for name, _ in libraries}
 
 
 def wheel_paths(site: Path, soname: str) -> Iterable[str]:

@@ -13,7 +13,7 @@ import re
 import sys
 
 from edged.onnx_writer import Graph
-from edged.runtime.libraries.loading import ask_child
+from edged.runtime.child import ask_child
 
 TIMEOUT_S = 120.0
 """The first CUDA context on a small board takes tens of seconds."""
@@ -61,10 +61,10 @@ def try_cuda(device: int = 0) -> str:
         device: index of the GPU.
     """
     asked = {"path": sys.path, "model": base64.b64encode(_model()).decode(), "device": device}
-    text, ended = ask_child(_TRIAL, json.dumps(asked), TIMEOUT_S)
-    lines = [line for line in text.splitlines() if line.startswith("{")]
+    answer = ask_child(_TRIAL, json.dumps(asked), TIMEOUT_S)
+    lines = [line for line in answer.said.splitlines() if line.startswith("{")]
     if not lines:
-        return ended
+        return answer.ended
     said = json.loads(lines[-1])
     if said.get("providers", ["CUDAExecutionProvider"])[:1] != ["CUDAExecutionProvider"]:
         return f"the session came up on {said['providers'][0]}"

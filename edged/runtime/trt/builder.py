@@ -248,7 +248,7 @@ def _failed(logger: Any) -> EngineError:
     reason = last_error(logger)
     if ran_out_of_memory(logger):
         return EngineError(
-            f"TensorRT's build ran out of memory ({reason}); stop what else uses the GPU, or "
-            "set engines.workspace_mb lower"
+            f"TensorRT's build ran out of memory ({reason}); stop what else uses the GPU, set "
+            "engines.workspace_mb to what is free then, or lower the recipe's batch"
         )
     return EngineError(f"TensorRT's build failed ({reason}); run: edged doctor")

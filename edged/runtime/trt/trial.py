@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from edged.errors import EngineError
-from edged.runtime.libraries.loading import ask_child
+from edged.runtime.child import ask_child
 
 FILE: Final = "trial.json"
 """The report's name, in the plan's folder."""
@@ -57,13 +57,13 @@ def run(plan: Path, model_id: str) -> Report:
     except OSError as error:
         return Report(plan_bytes=0, problem=f"{plan.name} cannot be read ({error.strerror})")
     asked = {"path": sys.path, "plan": str(plan), "model_id": model_id}
-    said, ended = ask_child(_SCRIPT, json.dumps(asked), TIMEOUT_S)
-    for line in reversed(said.splitlines()):
+    answer = ask_child(_SCRIPT, json.dumps(asked), TIMEOUT_S)
+    for line in reversed(answer.said.splitlines()):
         try:
             return msgspec.json.decode(line, type=Report)
         except msgspec.MsgspecError:  # noqa: PERF203 - libraries print what they like
             continue
-    return Report(plan_bytes=size_bytes, problem=f"its trial crashed: {ended}")
+    return Report(plan_bytes=size_bytes, problem=f"its trial: {answer.ended}")
 
 
 def write(plan: Path, model_id: str) -> Report:

@@ -15,7 +15,7 @@ from edged.runtime.libraries import (
     rtx_findings,
     without_folders,
 )
-from edged.runtime.libraries.loading import ask_child, load_errors
+from edged.runtime.libraries.loading import load_errors
 
 CARD = Driver("13.0", (Gpu(0, "card", "89", 8192, integrated=False),))
 NONE = Driver("", (), "no CUDA driver", "install one")
@@ -78,21 +78,6 @@ def test_the_loader_is_asked_in_a_process_of_its_own():
     said = load_errors([("libc.so.6", ["libc.so.6"]), ("libnone.so.9", ["libnone.so.9"])])
     assert said["libc.so.6"] == ""
     assert "cannot open shared object file" in said["libnone.so.9"]
-
-
-@pytest.mark.parametrize(
-    ("script", "ended"),
-    [
-        ("import os; print('said', flush=True); os.kill(os.getpid(), 11)", "signal 11"),
-        ("print('said', flush=True); raise SystemExit(3)", "code 3"),
-        ("import time; print('said', flush=True); time.sleep(60)", "no answer in 1 s"),
-    ],
-)
-def test_how_a_child_ended_is_told_beside_what_it_said(script, ended):
-    """It may crash or hang: this process does not."""
-    text, how = ask_child(script, "", 1.0)
-    assert text.strip() == "said"
-    assert ended in how
 
 
 def test_a_finding_reads_as_a_sentence():

@@ -36,7 +36,7 @@ def main(model: str, profile: str, cache: str = "", stop: str = "") -> None:
             trt,
             Path(model),
             msgspec.json.decode(profile, type=Profile),
-            BuildSettings(workspace_mb=1024),
+            BuildSettings(),
             listen,
             timing_cache=Path(cache).read_bytes() if cache else b"",
         )
