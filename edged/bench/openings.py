@@ -23,6 +23,7 @@ from edged.runtime.build.profile import profile_of
 from edged.runtime.cuda_options import CudaSettings
 from edged.runtime.machine import CPU, Machine
 from edged.runtime.onnx import OnnxSession
+from edged.runtime.pictures import profile_of_picture
 from edged.runtime.session import Meter, Session
 from edged.runtime.settings import BuildSettings
 
@@ -40,6 +41,7 @@ class Opening:
         name: "cpu", "cuda", "tensorrt-rtx" or "tensorrt".
         identity: versions, driver, GPU; empty for the CPU.
         half: whether it computes FP16 in FP16.
+        device: whether its sessions can leave arrays on a device of their own.
         open: an entered session over a prepared graph.
     """
 
@@ -47,6 +49,7 @@ class Opening:
     identity: Mapping[str, str]
     half: bool
     open: Open
+    device: bool = False
 
 
 def opening(
@@ -75,7 +78,13 @@ def opening(
     if name == CPU:
         return Opening(CPU, {}, half=False, open=_on_cpu(threads))
     backend = machine.backend(name)
-    return Opening(name, backend.identity(), half=True, open=_built_by(backend))
+    return Opening(
+        name,
+        backend.identity(),
+        half=True,
+        open=_built_by(backend),
+        device=name in {"cuda", "tensorrt"},
+    )
 
 
 def _on_cpu(threads: int) -> Open:
@@ -105,7 +114,8 @@ def _built_by(backend: Backend) -> Open:
             folder.mkdir()
             source.write_bytes(model.SerializeToString())
             settings = BuildSettings(folder=Path(name))
-            profile = profile_of(model, batch)
+            frames = any(one.name == "frame" for one in model.graph.input)
+            profile = profile_of_picture(model) if frames else profile_of(model, batch)
             backend.build(source, profile, folder / backend.artifact, settings, _silent)
             source.unlink()
             with backend.open(folder, model_id=model_id, meter=meter) as session:

@@ -31,8 +31,10 @@ from edged.runtime.emap import read_emap
 from edged.runtime.session import Meter, Session
 from edged.scene import GuardSettings, Scene
 from edged.stages.align import crops, matrices
+from edged.stages.easel import Easel, HostPicture
 from edged.stages.embed import SIZE_PX, Embedder
 from edged.stages.paste import oval_mask
+from edged.stages.resident_trial import open_bench
 from edged.stages.restore import Restorer
 from edged.stages.scrfd import Scrfd
 from edged.stages.search import search
@@ -85,6 +87,10 @@ OpenModel = Callable[[Path, Recipe, Meter], AbstractContextManager[Session]]
 """Opens a public model file: path, recipe, meter."""
 
 
+OpenPicture = Callable[[str, bytes, Meter], AbstractContextManager[Session]]
+"""Opens a picture graph: name, ONNX file's bytes, meter."""
+
+
 class Ours:
     """The pipeline, loaded; a context manager that owns the sessions.
 
@@ -94,6 +100,8 @@ class Ours:
         kind: which promise the frames get.
         open_model: opens a model; by default on one thread of the CPU.
         restorer: recipe and file of the restorer that swapped faces go through.
+        open_picture: opens a picture graph, so that frames stay where the models run; None
+            keeps them in host memory.
     """
 
     def __init__(
@@ -104,12 +112,14 @@ class Ours:
         *,
         open_model: OpenModel | None = None,
         restorer: tuple[str, Path] | None = None,
+        open_picture: OpenPicture | None = None,
     ) -> None:
         self._standins = standins
         self._source = source
         self._kind = kind
         self._open_model = open_model or _on_one_thread
         self._restorer = restorer
+        self._open_picture = open_picture
         restore = restorer is not None
         self._scene = Scene(mode="disguise", identities=(_CHARACTER,), restore=restore)
         self._meter = Meter()
@@ -135,10 +145,26 @@ class Ours:
                 swapper=stages.swapper,
             )
             self._pipeline = Pipeline(
-                stages, guard, GuardSettings(), characters={_CHARACTER: character}, templates={}
+                stages,
+                guard,
+                GuardSettings(),
+                characters={_CHARACTER: character},
+                templates={},
+                easel=self._easel(stack),
             )
             self._open = stack.pop_all()
         return self
+
+    def _easel(self, stack: ExitStack) -> Easel:
+        """Where frames are worked on."""
+        opener = self._open_picture
+        if opener is None:
+            return HostPicture
+
+        def opened(name: str, graph: bytes) -> Session:
+            return stack.enter_context(opener(name, graph, self._meter))
+
+        return open_bench(opened, lambda _model_id: True)
 
     def __exit__(
         self,

@@ -60,6 +60,8 @@ class FrameDoc(msgspec.Struct, kw_only=True):
         p50_ms, p95_ms: of a frame, the guard included, JPEG both ways not.
         session_ms: of it inside sessions.
         host_ms: the rest; host_share: of the whole.
+        resident: the frame stayed on the device, uploaded and downloaded once; waiting for
+            it counts as time inside sessions.
     """
 
     precision: str
@@ -71,6 +73,7 @@ class FrameDoc(msgspec.Struct, kw_only=True):
     session_ms: float
     host_ms: float
     host_share: float
+    resident: bool = False
 
 
 class SizeDoc(msgspec.Struct, kw_only=True):
@@ -137,12 +140,13 @@ def _models(report: SizeDoc) -> Table:
 
 def _frames(report: SizeDoc) -> Table:
     """The whole pipeline."""
-    table = _table("frame", "type", "faces", "p50", "p95", "sessions", "host", "share")
+    table = _table("frame", "type", "on", "faces", "p50", "p95", "sessions", "host", "share")
     table.title = "whole frame with swap and restore, ms"
     for frame in report.frames:
         table.add_row(
             f"{frame.height}p",
             frame.precision[:4],
+            "device" if frame.resident else "host",
             str(frame.faces),
             f"{frame.p50_ms:.1f}",
             f"{frame.p95_ms:.1f}",

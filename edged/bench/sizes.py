@@ -23,6 +23,7 @@ def run(
     *,
     threads: int = 0,
     settings: dict[str, str] | None = None,
+    resident: bool = False,
     progress: Progress = lambda _what, _done, _all: None,
 ) -> SizeDoc:
     """Measure.
@@ -33,6 +34,7 @@ def run(
         cases: frames for the whole pipeline; none: it is not measured.
         threads: of the CPU's sessions, for the report.
         settings: of the runtime, for the report.
+        resident: frames stay on the runtime's device.
         progress: told what is done.
 
     Raises:
@@ -40,7 +42,7 @@ def run(
     """
     models = networks.measure(wish, runtime, progress)
     with one_thread():
-        frames = whole.measure(cases, wish, runtime, progress)
+        frames = whole.measure(cases, wish, runtime, progress, resident=resident)
     machine = describe_machine() | {"threads": threads, "runs": wish.runs}
     named = {"seed": str(wish.seed), "width": f"{wish.width:g}", **(settings or {})}
     return SizeDoc(

@@ -10,13 +10,15 @@ from __future__ import annotations
 import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+
+import onnx
 
 from edged.bench.frames import Case, make_scene
 from edged.bench.networks import PLANNED, Progress, Wish, milliseconds, percentile_95
 from edged.bench.openings import Opening
-from edged.bench.ours import OpenModel, Ours, OurTimes
+from edged.bench.ours import OpenModel, OpenPicture, Ours, OurTimes
 from edged.bench.paired import Paired
 from edged.bench.size_report import FrameDoc
 from edged.bench.standins.pack import StandIns, write_standins
@@ -36,9 +38,21 @@ _USED = ("det_10g", "w600k_r50", "inswapper_128", RESTORER)
 
 
 def measure(
-    cases: Sequence[Case], wish: Wish, runtime: Opening, progress: Progress
+    cases: Sequence[Case],
+    wish: Wish,
+    runtime: Opening,
+    progress: Progress,
+    *,
+    resident: bool = False,
 ) -> list[FrameDoc]:
     """Every case in FP32, and once more by plans where a network has one.
+
+    Args:
+        cases: frames.
+        wish: networks, runs and plans.
+        runtime: that works here.
+        progress: told what is done.
+        resident: frames stay on the runtime's device.
 
     Raises:
         EngineError, ModelError: a network cannot be made or run, or a face got lost.
@@ -47,10 +61,25 @@ def measure(
         return []
     with tempfile.TemporaryDirectory(prefix="edged-bench-") as folder:
         standins = write_standins(Path(folder))
-        found = _cases(cases, standins, wish, "fp32", runtime=runtime, progress=progress)
-        if runtime.half and any(has_plan(recipe_id, wish.plans) for recipe_id in _USED):
-            found += _cases(cases, standins, wish, PLANNED, runtime=runtime, progress=progress)
+        pictures = _pictures(runtime) if resident else None
+        planned = runtime.half and any(has_plan(recipe_id, wish.plans) for recipe_id in _USED)
+        found: list[FrameDoc] = []
+        for precision in ("fp32", PLANNED) if planned else ("fp32",):
+            opener = _opener(wish, runtime, precision)
+            openers = (opener, pictures)
+            found += _cases(
+                cases, standins, openers, precision, runs=wish.runs, progress=progress
+            )
     return found
+
+
+def _pictures(runtime: Opening) -> OpenPicture:
+    """Opens picture graphs where the networks run."""
+
+    def opened(name: str, graph: bytes, meter: Meter) -> AbstractContextManager[Session]:
+        return runtime.open(onnx.load_from_string(graph), name, Batch(), meter)
+
+    return opened
 
 
 def _opener(wish: Wish, runtime: Opening, precision: str) -> OpenModel:
@@ -82,27 +111,31 @@ def _opener(wish: Wish, runtime: Opening, precision: str) -> OpenModel:
 def _cases(
     cases: Sequence[Case],
     standins: StandIns,
-    wish: Wish,
+    openers: tuple[OpenModel, OpenPicture | None],
     precision: str,
     *,
-    runtime: Opening,
+    runs: int,
     progress: Progress,
 ) -> list[FrameDoc]:
     """One pipeline, all cases."""
     found = []
     scenes = [make_scene(case) for case in cases]
     restorer = (RESTORER, standins.restorer(RESTORER))
-    opener = _opener(wish, runtime, precision)
-    with Ours(standins, scenes[0].source, open_model=opener, restorer=restorer) as ours:
+    model, pictures = openers
+    with Ours(
+        standins, scenes[0].source, open_model=model, restorer=restorer, open_picture=pictures
+    ) as ours:
         for scene in scenes:
             frame, label = scene.frame.copy(), f"{scene.case.name} {precision}"
             times: list[OurTimes] = []
-            for number in range(WARM_ROUNDS + wish.runs):
+            for number in range(WARM_ROUNDS + runs):
                 frame[0, 0] = number % 256
                 times.append(ours.swap_frame(frame))
                 _require_all(times[-1], scene.case)
-                progress(label, max(0, number + 1 - WARM_ROUNDS), wish.runs)
-            found.append(_frame(precision, scene.case, times[WARM_ROUNDS:]))
+                progress(label, max(0, number + 1 - WARM_ROUNDS), runs)
+            document = _frame(precision, scene.case, times[WARM_ROUNDS:])
+            document.resident = pictures is not None
+            found.append(document)
     return found
 
 

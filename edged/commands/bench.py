@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,6 +59,9 @@ def bench(  # noqa: PLR0917 - typer gives them by name
     tf32: Annotated[
         bool, typer.Option("--tf32/--no-tf32", help="synthetic, cuda: TF32 in FP32 networks.")
     ] = False,
+    resident: Annotated[
+        str, typer.Option(help="synthetic: frames stay on the device: auto (on a GPU), on, off.")
+    ] = "auto",
 ) -> None:
     """Measure every stage, the floor and (if installed) insightface on the same frames.
 
@@ -90,7 +93,13 @@ def bench(  # noqa: PLR0917 - typer gives them by name
         batches=_numbers(batches),
         plans=plans or _calibrated(),
     )
-    _synthetic(wish, cases or "1080p", runtime, threads, graphs=graphs, tf32=tf32, as_json=as_json)
+    if resident not in ("auto", "on", "off"):
+        msg = f"--resident {resident!r}: neither auto, on nor off"
+        raise ConfigError(msg)
+    cuda = {"cuda_graphs": graphs, "tf32": tf32}
+    _synthetic(
+        wish, cases or "1080p", runtime, threads, cuda=cuda, resident=resident, as_json=as_json
+    )
 
 
 def _standins(cases: str, runs: int, kind: str, *, as_json: bool) -> None:
@@ -120,8 +129,8 @@ def _synthetic(
     runtime: str,
     threads: int,
     *,
-    graphs: bool,
-    tf32: bool,
+    cuda: Mapping[str, bool],
+    resident: str,
     as_json: bool,
 ) -> None:
     """Networks of the real size."""
@@ -135,8 +144,9 @@ def _synthetic(
     from edged.runtime.cuda_options import CudaSettings  # noqa: PLC0415
 
     chosen = () if cases == "none" else parse_cases(cases)
-    settings = {"cuda_graphs": str(graphs).lower(), "tf32": str(tf32).lower()}
-    opened = opening(runtime, threads=threads, cuda=CudaSettings(graphs=graphs, tf32=tf32))
+    settings = {name: str(value).lower() for name, value in cuda.items()}
+    told = CudaSettings(graphs=cuda["cuda_graphs"], tf32=cuda["tf32"])
+    opened = opening(runtime, threads=threads, cuda=told)
     with _progress() as tell:
         report = run(
             wish,
@@ -144,6 +154,7 @@ def _synthetic(
             chosen,
             threads=threads,
             settings=settings if runtime == "cuda" else {},
+            resident=resident == "on" or (resident == "auto" and opened.device),
             progress=tell,
         )
     if as_json:

@@ -171,26 +171,29 @@ class CudaSession(OrtModel):
 
     def upload(self, array: Tensor) -> DeviceArray:
         """See :class:`edged.runtime.session.Session`."""
+        start = time.perf_counter_ns()
         self._check_owner()
         staged = self._stream.cudart.pinned(array.shape, array.dtype)
         np.copyto(staged, array, casting="no")
         made = CudaArray.empty(self._ort, array.shape, array.dtype)
         self._stream.upload(staged, made.ptr)
         self._stream.wait()  # the staging memory is used again at once
+        self._meter.moved(time.perf_counter_ns() - start)
         return made
 
     def download(self, array: DeviceArray, into: Tensor | None = None) -> Tensor:
         """See :class:`edged.runtime.session.Session`."""
+        start = time.perf_counter_ns()
         self._check_owner()
         if not isinstance(array, CudaArray):
             raise EngineError(f"model {self.model_id}: an array of another device came in")
         host = self._stream.cudart.pinned(array.shape, array.dtype)
         self._stream.download(array.ptr, host)
         self._stream.wait()
-        if into is None:
-            return host
-        np.copyto(into, host, casting="no")
-        return into
+        if into is not None:
+            np.copyto(into, host, casting="no")
+        self._meter.moved(time.perf_counter_ns() - start)
+        return host if into is None else into
 
     def _check_owner(self) -> None:
         """Raises EngineError on another thread than the one that entered."""

@@ -189,3 +189,7 @@ class Meter:
         """Count one run."""
         self.total_ns += elapsed_ns
         self.runs += 1
+
+    def moved(self, elapsed_ns: int) -> None:
+        """Count time that an upload or a download took, the device's rest included."""
+        self.total_ns += elapsed_ns

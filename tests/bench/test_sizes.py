@@ -27,7 +27,7 @@ MODEL_KEYS = {"recipe", "precision", "gmac", "batched", "note", "batches"}
 BATCH_KEYS = {"faces", "p50_ms", "p95_ms", "gmac_per_s", "resident_p50_ms"}
 FRAME_KEYS = {
     "precision", "width", "height", "faces", "p50_ms", "p95_ms", "session_ms", "host_ms",
-    "host_share",
+    "host_share", "resident",
 }  # fmt: skip
 """Written out here so that a renamed field is noticed."""
 
@@ -175,6 +175,16 @@ def test_the_whole_pipeline_runs_the_large_networks_too(tmp_path):
     assert {ids.count(i) for i in ("det_10g", "w600k_r50", "inswapper_128", "gfpgan_1.4")} == {2}
     assert ids.count("yunet") == 1
     assert frame.session_ms < frame.p50_ms
+
+
+def test_the_whole_pipeline_can_keep_its_frames_on_the_device(tmp_path):
+    """By the same picture graphs as the daemon; here the device is host memory."""
+    half = _Half()
+    wish = Wish((), seed=0, width=NARROW, runs=1, batches=(1,), plans=tmp_path)
+    case = [Case(1280, 720, 1)]
+    (frame,) = sizes.run(wish, half.opening(), case, resident=True).frames
+    assert frame.resident
+    assert {"picture-cropper", "picture-paster-1"} <= {model_id for model_id, _, _ in half.opened}
 
 
 def test_a_pair_runs_both_and_answers_with_the_small_one():

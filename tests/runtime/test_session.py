@@ -10,11 +10,12 @@ from edged.runtime.session import Meter
 
 
 def test_a_meter_adds_up_runs():
-    """Time and count of every run."""
+    """Time and count of every run, and the time of what was moved between them."""
     meter = Meter()
     meter.add(200)
     meter.add(50)
-    assert (meter.total_ns, meter.runs) == (250, 2)
+    meter.moved(7)
+    assert (meter.total_ns, meter.runs) == (257, 2)
 
 
 def test_on_a_cpu_the_device_is_the_host():

@@ -71,7 +71,7 @@ class TrtSession:
     Args:
         plan: file of the serialised engine.
         model_id: for messages.
-        meter: counts the time inside :meth:`run` and :meth:`run_resident`.
+        meter: counts the time inside runs, uploads and downloads.
         vouched: the plan has been loaded and run in a process of its own on this driver;
             else that is done first.
     """
@@ -156,13 +156,19 @@ class TrtSession:
 
     def upload(self, array: Tensor) -> DeviceArray:
         """See :class:`edged.runtime.session.Session`."""
-        return self._held().lane.upload(array)
+        start = time.perf_counter_ns()
+        made = self._held().lane.upload(array)
+        self._meter.moved(time.perf_counter_ns() - start)
+        return made
 
     def download(self, array: DeviceArray, into: Tensor | None = None) -> Tensor:
         """See :class:`edged.runtime.session.Session`."""
         if not isinstance(array, OnGpu):
             raise self._wrong("an array of another runtime cannot be downloaded")
-        return self._held().lane.download(array, into)
+        start = time.perf_counter_ns()
+        host = self._held().lane.download(array, into)
+        self._meter.moved(time.perf_counter_ns() - start)
+        return host
 
     @property
     def engine(self) -> Engine:
