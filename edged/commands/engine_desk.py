@@ -18,8 +18,9 @@ from edged.config.schema import ModelsTable, RuntimeTable
 from edged.errors import ConfigError, EdgedError, EngineError
 from edged.recipe import list_recipes
 from edged.runtime.backend import Backend
+from edged.runtime.build.folders import damage_of
 from edged.runtime.build.manifest import Depends, Manifest
-from edged.runtime.build.store import EngineStore, Entry, damage_of
+from edged.runtime.build.store import EngineStore, Entry
 from edged.runtime.build.subject import Model
 from edged.runtime.choice import ORDER
 from edged.runtime.machine import CPU, Machine

@@ -92,7 +92,7 @@ class _Table:
 
     def judge(self, recipe: Recipe, entry: Entry) -> Finding:
         """How it stands with one engine."""
-        from edged.runtime.build.store import damage_of  # noqa: PLC0415 - loads numpy
+        from edged.runtime.build.folders import damage_of  # noqa: PLC0415 - loads numpy
 
         paper, build = entry.manifest, (f"edged engines build {recipe.id}",)
         where = str(entry.folder)

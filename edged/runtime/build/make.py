@@ -21,18 +21,11 @@ from edged import __version__
 from edged.errors import EngineError
 from edged.runtime.backend import Backend, BuildProgress, silent
 from edged.runtime.build import jobs, manifest, process, room
+from edged.runtime.build.folders import damage_of, locked, pieces_of, write_paper
 from edged.runtime.build.jobs import Accept, Build, Trial
 from edged.runtime.build.manifest import Built, Depends, Manifest
 from edged.runtime.build.process import Limits, Outcome
-from edged.runtime.build.store import (
-    PARTIAL,
-    EngineStore,
-    Found,
-    Missing,
-    damage_of,
-    pieces_of,
-    write_paper,
-)
+from edged.runtime.build.store import PARTIAL, EngineStore, Found
 from edged.runtime.build.subject import Model, Subject, require_half
 from edged.runtime.settings import BuildSettings
 
@@ -85,7 +78,7 @@ def make(store: EngineStore, order: Order) -> Manifest:
         order.progress("wait for another build", 0.0)
         return not order.stop.is_set()
 
-    with store.locked(model.id, waiting):
+    with locked(store.home(model.id), waiting):
         store.sweep(model.id)
         there = store.look(model.id, wanted)
         if isinstance(there, Found):
@@ -213,11 +206,6 @@ def _try_again(
     except OSError as error:
         raise room.disk_error(error, folder) from error
     return paper
-
-
-def why_none(missing: Missing) -> str:
-    """The reason as one line, for lists."""
-    return "; ".join(missing.differs) or missing.reason
 
 
 def _now_ms() -> int:

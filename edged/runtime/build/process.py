@@ -6,7 +6,8 @@ gigabytes that it never fills, and a control group of its own would need a deleg
 which neither a service with `Delegate=no` nor a container has.  So the worker's resident
 anonymous memory, its children's included, is read four times a second.
 
-Knows the pipe and the kernel's signals; what a job does is :mod:`.worker`'s.
+Knows processes and their bounds; what the worker says is heard in :mod:`.heard`, what a
+job does is :mod:`.worker`'s.
 """
 
 from __future__ import annotations
@@ -22,26 +23,19 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
-import msgspec
 import psutil
 
 from edged.errors import EngineError, OperatorError
 from edged.runtime.backend import BuildProgress
 from edged.runtime.build import jobs, room
+from edged.runtime.build.heard import Heard
 from edged.runtime.build.jobs import Job
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
-_REPEAT_S = 5.0
-"""A builder may be silent for minutes; whoever shows progress hears of it all the same."""
-
-_MAX_LINE_BYTES = 1 << 20
-_STDERR_BYTES = 16_384
-_LAST_WORDS_CHARS = 200
 _FREE_FLOOR = 0.04
 """Share of the machine's memory that a build leaves to others, whatever its limit."""
 
@@ -124,17 +118,11 @@ class _Watch:
     ) -> None:
         self._child = child
         self._limits = limits
-        self._progress = progress
+        self._heard = Heard(progress)
         self._start = start
         self._process = psutil.Process(child.pid)
         self._memory_mb = limits.memory_mb or int(0.8 * room.free_memory_mb())
         self._peak_mb = 0
-        self._last: tuple[str, float] = ("", 0.0)
-        self._told_s = start
-        self._answer: bytes | None = None
-        self._error: tuple[str, str] | None = None
-        self._rest = b""
-        self._words = bytearray()
 
     def until_end(self, job: bytes) -> Outcome:
         assert self._child.stdin
@@ -146,11 +134,11 @@ class _Watch:
         if stopped:
             return self._outcome("stopped")
         code = _end_of(self._child)
-        if self._error:
-            raise jobs.make_error(*self._error)
-        if code == 0 and self._answer is not None:
-            return self._outcome("done", result=self._answer)
-        return self._outcome("crashed", crash=self._describe(code))
+        if self._heard.error:
+            raise jobs.make_error(*self._heard.error)
+        if code == 0 and self._heard.result is not None:
+            return self._outcome("done", result=self._heard.result)
+        return self._outcome("crashed", crash=self._heard.crash(code))
 
     def _outcome(self, ending: Ending, *, result: bytes = b"", crash: str = "") -> Outcome:
         took_s = round(time.monotonic() - self._start, 3)
@@ -162,8 +150,8 @@ class _Watch:
         assert self._child.stderr
         with selectors.DefaultSelector() as selector:
             for stream, take in (
-                (self._child.stdout, self._take_lines),
-                (self._child.stderr, self._take_words),
+                (self._child.stdout, self._heard.take_lines),
+                (self._child.stderr, self._heard.take_words),
             ):
                 os.set_blocking(stream.fileno(), False)
                 selector.register(stream, selectors.EVENT_READ, take)
@@ -180,8 +168,7 @@ class _Watch:
                 if time.monotonic() >= due:
                     due = time.monotonic() + TICK_S
                     self._hold_to_bounds()
-                    if self._last[0] and time.monotonic() - self._told_s > _REPEAT_S:
-                        self._tell(*self._last)
+                    self._heard.repeat()
                     if not self._alive():
                         # A grandchild may keep the pipes open; what is in them is read.
                         self._drain(selector)
@@ -219,62 +206,6 @@ class _Watch:
                 f"the build was ended because only {free} MiB of memory were left to everything "
                 "else; lower engines.workspace_mb, or build while nothing else runs"
             )
-
-    def _take_lines(self, block: bytes) -> None:
-        *lines, self._rest = (self._rest + block).split(b"\n")
-        if len(self._rest) > _MAX_LINE_BYTES:
-            raise EngineError("the build worker talks without end; report this")
-        for line in lines:
-            self._take(line)
-
-    def _take(self, line: bytes) -> None:
-        try:
-            first, *rest = msgspec.json.decode(line, type=list[msgspec.Raw])
-            kind = msgspec.json.decode(first, type=str)
-            if kind == "progress":
-                phase, share = rest
-                self._tell(
-                    msgspec.json.decode(phase, type=str), msgspec.json.decode(share, type=float)
-                )
-            elif kind == "result":
-                self._answer = bytes(rest[0])
-            elif kind == "error":
-                name, text = (msgspec.json.decode(part, type=str) for part in rest)
-                self._error = (name, text)
-        except (msgspec.MsgspecError, ValueError, IndexError):
-            log.warning("the build worker wrote a line that is none of its words")
-
-    def _tell(self, phase: str, share: float) -> None:
-        self._last, self._told_s = (phase, share), time.monotonic()
-        self._progress(phase, share)
-
-    def _take_words(self, block: bytes) -> None:
-        self._words += block
-        del self._words[:-_STDERR_BYTES]
-
-    def _describe(self, code: int) -> str:
-        """The crash in words: signal or exit code, and what it said last."""
-        words = scrub(bytes(self._words))
-        for line in words:
-            log.debug("build worker: %s", line)
-        last = f'; its last words: "{words[-1][:_LAST_WORDS_CHARS]}"' if words else ""
-        if code < 0:
-            return f"killed by {_signal_name(-code)}{last}"
-        return f"ended with exit code {code} and no answer{last}"
-
-
-def scrub(raw: bytes) -> list[str]:
-    """Lines of a process's stderr, fit for a log: printable, without the user's folder."""
-    text = raw.decode(errors="replace").replace(str(Path.home()), "~")
-    lines = ("".join(c if c.isprintable() else " " for c in line) for line in text.splitlines())
-    return [line.strip() for line in lines if line.strip()]
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal
-        return f"signal {number}"
 
 
 def _end_of(child: subprocess.Popen[bytes]) -> int:

@@ -13,19 +13,17 @@ its files have the hashes that they had.  Knows folders; building is :mod:`.make
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edged.errors import EdgedError, EngineError, ModelError
-from edged.hashes import file_sha256
+from edged.errors import EdgedError, EngineError
 from edged.runtime.backend import Backend, BuildProgress, silent
 from edged.runtime.build import jobs, manifest, process, room
-from edged.runtime.build.manifest import Depends, Manifest, Piece
+from edged.runtime.build.folders import damage_of, held, in_use, subfolders, write_paper
+from edged.runtime.build.manifest import Depends, Manifest
 from edged.runtime.build.process import Limits
 from edged.runtime.build.subject import Model, Subject, recipe_digest, subject_of
 from edged.runtime.settings import BuildSettings
@@ -33,8 +31,6 @@ from edged.runtime.settings import BuildSettings
 REJECTED = ".rejected"
 PARTIAL = ".partial-"
 _OLD = ".old-"
-_LOCK = ".lock"
-_POLL_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -49,15 +45,9 @@ class Found:
     folder: Path
     manifest: Manifest
 
-    @contextlib.contextmanager
-    def held(self) -> Iterator[Path]:
+    def held(self) -> AbstractContextManager[Path]:
         """Keep it from being pruned for as long as it is loaded."""
-        handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH)
-            yield self.folder
-        finally:
-            os.close(handle)
+        return held(self.folder)
 
 
 @dataclass(frozen=True)
@@ -205,35 +195,8 @@ class EngineStore:
 
     def entries(self, model_id: str = "") -> list[Entry]:
         """Everything in the store, or of one model, by name."""
-        homes = [self.home(model_id)] if model_id else _folders(self.settings.folder)
-        return [_entry(home.name, folder) for home in homes for folder in _folders(home)]
-
-    @contextlib.contextmanager
-    def locked(self, model_id: str, waiting: Callable[[], bool]) -> Iterator[None]:
-        """Be the only one that builds for a model, in all processes.
-
-        Args:
-            model_id: whose.
-            waiting: called while another one holds it; False gives up.
-
-        Raises:
-            EngineError: given up.
-            OperatorError: the folder cannot be made or written.
-        """
-        home = self.home(model_id)
-        try:
-            home.mkdir(parents=True, exist_ok=True)
-            handle = os.open(home / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise room.disk_error(error, home) from error
-        try:
-            while not _try_lock(handle):
-                if not waiting():
-                    raise EngineError(f"model {model_id}: waiting for another build was given up")
-                time.sleep(_POLL_S)
-            yield
-        finally:
-            os.close(handle)
+        homes = [self.home(model_id)] if model_id else subfolders(self.settings.folder)
+        return [_entry(home.name, folder) for home in homes for folder in subfolders(home)]
 
     def sweep(self, model_id: str) -> None:
         """Remove what ended builds left; the caller holds the lock, so nobody builds."""
@@ -297,7 +260,7 @@ class EngineStore:
             paper = entry.manifest
             kept = entry.folder.name in keys and paper is not None
             foreign = paper is not None and paper.depends.runtime not in runtimes
-            if kept or (foreign and not entry.rejected) or _in_use(entry.folder):
+            if kept or (foreign and not entry.rejected) or in_use(entry.folder):
                 continue
             shutil.rmtree(entry.folder, ignore_errors=True)
             removed.append(entry)
@@ -328,77 +291,3 @@ def _judge(folder: Path, wanted: Depends, cure: str) -> Found | Missing:
         text = f"the engine of {paper.model} was built, but not accepted: {paper.why_not}; {cure}"
         return Missing(text, paper.status)
     return Found(folder, paper)
-
-
-def damage_of(folder: Path, paper: Manifest) -> str:
-    """What of an engine's files is not as it was built; empty when all is."""
-    try:
-        there = {path.name for path in folder.iterdir()} - {manifest.NAME}
-        for name in sorted(there ^ paper.files.keys()):
-            return f"{name} is {'none of its files' if name in there else 'absent'}"
-        for name, piece in paper.files.items():
-            size = (folder / name).stat().st_size
-            if size != piece.size_bytes:
-                return f"{name} has {size} bytes, not {piece.size_bytes}"
-            if file_sha256(folder / name) != piece.sha256:
-                return f"{name} does not have the SHA-256 that it was built with"
-    except OSError as error:
-        return f"it cannot be read ({error.strerror})"
-    except ModelError as error:  # of the hash function: it cannot be read
-        return str(error)
-    return ""
-
-
-def pieces_of(folder: Path) -> dict[str, Piece]:
-    """Hash and size of every file of a flat folder but the manifest."""
-    return {
-        path.name: Piece(sha256=file_sha256(path), size_bytes=path.stat().st_size)
-        for path in sorted(folder.iterdir())
-        if path.name != manifest.NAME
-    }
-
-
-def write_paper(folder: Path, paper: Manifest) -> None:
-    """Write or replace the manifest of a folder, whole or not at all.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    fresh = folder.parent / f".{folder.name}.{manifest.NAME}"
-    try:
-        with fresh.open("wb") as file:
-            file.write(manifest.encode(paper))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(folder / manifest.NAME)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-def _folders(parent: Path) -> list[Path]:
-    """Visible folders in a folder, by name; none where it cannot be read."""
-    try:
-        inside = sorted(parent.iterdir())
-    except OSError:
-        return []
-    return [path for path in inside if path.is_dir() and not path.name.startswith(".")]
-
-
-def _try_lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _in_use(folder: Path) -> bool:
-    """Whether a process has it loaded, see :meth:`Found.held`."""
-    try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        return False
-    try:
-        return not _try_lock(handle)
-    finally:
-        os.close(handle)

@@ -8,7 +8,7 @@ import pytest
 
 from edged.errors import ConfigError, EngineError, FrameError, ModelError
 from edged.runtime.build import jobs, room
-from edged.runtime.build.process import scrub
+from edged.runtime.build.heard import Heard, scrub
 
 
 def test_last_words_are_printable_and_name_no_home():
@@ -58,3 +58,24 @@ def test_a_control_group_bounds_what_is_free(tmp_path):
     assert room.free_memory_mb(proc, groups) == 50
     (group / "memory.max").write_text("max")
     assert room.free_memory_mb(proc, groups) > 50
+
+
+def test_what_a_worker_says_is_bounded_and_checked():
+    """Words of another kind are passed over; a line without end is an error."""
+    told = []
+    heard = Heard(lambda phase, share: told.append((phase, share)))
+    heard.take_lines(b'["progress", "build", 0.5]\nnonsense\n["progress", 1, 2]\n[]\n["res')
+    heard.take_lines(b'ult", {"a": 1}]\n')
+    assert told == [("build", 0.5)]
+    assert heard.result == b'{"a": 1}'
+    with pytest.raises(EngineError, match="without end"):
+        heard.take_lines(b"x" * (2 << 20))
+
+
+def test_only_the_last_words_of_a_crash_are_kept():
+    """However much a library wrote on stderr."""
+    heard = Heard(lambda *_: None)
+    for _ in range(100):
+        heard.take_words(b"chatter " * 1000)
+    heard.take_words(b"\nout of memory\n")
+    assert heard.crash(-11) == 'killed by SIGSEGV; its last words: "out of memory"'
