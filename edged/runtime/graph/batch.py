@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from edged.faces import Tensor
 from edged.runtime.graph import tools
@@ -44,7 +44,7 @@ def open_batch(
         model: nodes in order, shapes folded.
         shapes: of all tensors for one face.
         faces: inputs with one entry a face on their first axis.
-        counted: tensor whose first extent is the number of faces when the graph runs.
+        counted: float tensor [n, h, w, c] of finite numbers, n the faces of a run.
 
     Returns:
         What stood in the way, "" where the graph was opened.
@@ -94,6 +94,7 @@ class _Walk:
         self._node, self._index = onnx.NodeProto(), 0
         self._edits: list[_Edit] = []
         self._forks: list[_Fork] = []
+        self._types: dict[str, int] = {}
         self._next: Place | None = None
 
     def run(self) -> None:
@@ -209,24 +210,44 @@ class _Walk:
     def spread(self, index: int, axis: int) -> None:
         """See :class:`edged.runtime.graph.axes.Scene`."""
         node, label = self._node, f"{self._node.name}/{index}"
-        if any(self._places[name].outer != 1 for name in node.input if name in self._places):
+        name = node.input[index]
+        if any(self._places[n].outer != 1 for n in node.input if n in self._places):
             raise Stuck("what is the same for all would have to go between the faces")
-        rank = len(self.shape(node.input[index]))
+        elem_type = self._type(name)
+        if elem_type == TensorProto.BOOL:
+            raise Stuck("it joins truth values that are the same for all")
+        shape = list(self.shape(name))
 
-        def edit(emit: Emitter, count: str) -> None:
-            before = emit.constant(f"{label}/before", [1] * axis)
-            after = emit.constant(f"{label}/after", [1] * (rank - axis - 1))
-            times = emit.concat([before, count, after], 0, name=f"{label}/times")
-            node.input[index] = emit.op("Tile", node.input[index], times, name=label)
+        def edit(emit: Emitter, nothing: str) -> None:
+            # [.., m, ..] + 0 for each face -> [.., n, m, ..] -> [.., n * m, ..]
+            ones = [1] * (len(shape) + 1)
+            zero = emit.cast(nothing, elem_type, name=f"{label}/zero")
+            zero = emit.reshaped(zero, [*ones[:axis], -1, *ones[axis + 1 :]], name=f"{label}/zeros")
+            apart = emit.reshaped(name, [*shape[:axis], 1, *shape[axis:]], name=f"{label}/apart")
+            each = emit.op("Add", apart, zero, name=f"{label}/each")
+            joined = [*shape[:axis], -1, *shape[axis + 1 :]]
+            node.input[index] = emit.reshaped(each, joined, name=label)
 
         self._edits.append(edit)
 
-    def apply(self, counted: str) -> int:
-        """Make all changes; how many there were."""
-        if self._edits:
-            emit = Emitter(self._model, PREFIX)
-            shape = emit.op("Shape", counted, name="extents")
-            count = emit.part(shape, 0, 1, axis=0, name="faces")
-            for edit in self._edits:
-                edit(emit, count)
-        return len(self._edits)
+    def _type(self, name: str) -> int:
+        if not self._types:
+            self._types = {n: info.elem_type for n, info in tools.infer(self._model).items()}
+        return self._types.get(name, 0)
+
+    def apply(self, counted: str) -> None:
+        """Make all changes.
+
+        The number of faces is never computed: a graph that works with a shape at run time
+        has nodes on the CPU on some runtimes.  A zero for each face does the same.
+        """
+        if not self._edits:
+            return
+        emit = Emitter(self._model, PREFIX)
+        value = counted
+        for axis in (1, 2, 3):
+            value = emit.part(value, 0, 1, axis=axis, name=f"first/{axis}")
+        same = emit.op("Equal", value, value, name="same")
+        nothing = emit.op("Not", same, name="nothing")
+        for edit in self._edits:
+            edit(emit, nothing)

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edged.runtime.graph import pictures
-from edged.runtime.graph.emit import FLOAT, UINT8, Emitter
+from edged.runtime.graph.emit import FLOAT, INT32, INT64, UINT8, Emitter
+from edged.runtime.graph.upsample import scale_by_factors
 from edged.runtime.graph.work import Extent, Work, cut, declare
 
 PLACES = 512
@@ -37,11 +38,13 @@ class _Grid:
         strides: px, rising.
         anchors: at each cell.
         sides: height and width of the picture, px; None where the file leaves them open.
+        planes: the picture as [1, 3, h, w].
     """
 
     strides: tuple[int, ...]
     anchors: int
     sides: tuple[int, int] | None
+    planes: str
 
     @property
     def short(self) -> bool:
@@ -173,8 +176,10 @@ def _front(work: Work, strides: tuple[int, ...], anchors: int) -> _Grid:
     if sides and any(side % strides[-1] for side in sides):
         what = f"it is fixed at {sides} px, which its strides {strides} do not divide"
         raise work.wrong(what)
-    pictures.take(work.model, picture, "picture", work.contract)
-    return _Grid(strides, anchors, sides)
+    if sides is None:
+        scale_by_factors(work.model, picture.name)
+    planes = pictures.take(work.model, picture, "picture", work.contract)
+    return _Grid(strides, anchors, sides, planes)
 
 
 def _joined(
@@ -237,9 +242,7 @@ def _best(after: Emitter, levels: _Levels, grid: _Grid) -> _Best:
 def _level_of(after: Emitter, index: str, grid: _Grid) -> tuple[str, str, str]:
     """For each anchor number: its level's stride, first number and cells in a row."""
     if grid.sides is None:
-        shape = after.op("Shape", "picture", name="extents")
-        height = after.part(shape, 1, 2, axis=0, name="extents/height")
-        width = after.part(shape, 2, 3, axis=0, name="extents/width")
+        height, width = (_extent(after, grid.planes, axis) for axis in (2, 3))
     else:
         height = after.constant("extents/height", [grid.sides[0]])
         width = after.constant("extents/width", [grid.sides[1]])
@@ -263,6 +266,20 @@ def _level_of(after: Emitter, index: str, grid: _Grid) -> tuple[str, str, str]:
         )
         first_of = after.op("Where", below, firsts[level], first_of, name=f"index/first/{level}")
     return stride_of, first_of, after.op("Div", width, stride_of, name="index/columns")
+
+
+def _extent(after: Emitter, planes: str, axis: int) -> str:
+    """One side of the picture, int64 [1], by counting pixels of one row or column.
+
+    A `Shape` would say it, too, but onnxruntime computes with shapes on the CPU, and a
+    graph with one node there cannot be captured as a CUDA graph.
+    """
+    name = f"extents/{axis}"
+    line = after.part(planes, 0, 1, axis=1, name=f"{name}/plane")
+    line = after.part(line, 0, 1, axis=5 - axis, name=f"{name}/line")
+    each = after.cast(after.op("Equal", line, line, name=f"{name}/same"), INT32, name=f"{name}/one")
+    total = after.total(each, (1, 2, 3), name=f"{name}/sum")
+    return after.reshaped(after.cast(total, INT64, name=f"{name}/long"), (1,), name=name)
 
 
 def _landmarks(after: Emitter, moves: str, anchor: str) -> None:

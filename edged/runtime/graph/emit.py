@@ -17,10 +17,14 @@ from onnx import TensorProto, helper, numpy_helper
 from edged.faces import Tensor
 from edged.runtime.graph.tools import opset
 
-FLOAT, UINT8, INT64 = int(TensorProto.FLOAT), int(TensorProto.UINT8), int(TensorProto.INT64)
+FLOAT, UINT8 = int(TensorProto.FLOAT), int(TensorProto.UINT8)
+INT32, INT64 = int(TensorProto.INT32), int(TensorProto.INT64)
 
 REDUCE_AXES_ARE_INPUTS = 18
 """Opset from which ReduceMean takes its axes as an input, not as an attribute."""
+
+SUM_AXES_ARE_INPUTS = 13
+"""Likewise of ReduceSum, which was ahead of the others."""
 
 
 class Emitter:
@@ -78,6 +82,13 @@ class Emitter:
             )
         which = self.constant(f"{name}/axes", list(axes))
         return self.op("ReduceMean", value, which, name=name, out=out, keepdims=keepdims)
+
+    def total(self, value: str, axes: Sequence[int], *, name: str) -> str:
+        """Sum over axes, which are kept with extent 1."""
+        if self._opset < SUM_AXES_ARE_INPUTS:
+            return self.op("ReduceSum", value, name=name, axes=list(axes), keepdims=1)
+        which = self.constant(f"{name}/axes", list(axes))
+        return self.op("ReduceSum", value, which, name=name, keepdims=1)
 
     def reshaped(self, value: str, shape: Sequence[int], *, name: str, out: str = "") -> str:
         """The value in another shape; one extent may be -1."""

@@ -23,6 +23,10 @@ RGB_TO_BGR = (2, 1, 0)
 TO_PLANES, TO_PIXELS = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
+FIRST = "pre/float"
+"""The first tensor that a prepared graph computes: its bytes as float32 [n, h, w, 3]."""
+
+
 def _per_channel(values: Triple, *, inverse: bool = False) -> Floats:
     """One number where all three are equal, else [1, 3, 1, 1] in the network's order."""
     array = np.asarray(values, np.float64)
@@ -46,7 +50,7 @@ def take(
         The picture as float32 planes [n, 3, h, w] BGR, 0..255.
     """
     emit = Emitter(model, "pre/")
-    value = emit.cast(source, FLOAT, name="float")
+    value = emit.cast(source, FLOAT, name="float", out=FIRST)
     planes = value = emit.op("Transpose", value, name="planes", perm=list(TO_PLANES))
     if contract.channels == "rgb" and not _turn_weights(model, picture.name):
         order = emit.constant("order", list(RGB_TO_BGR))

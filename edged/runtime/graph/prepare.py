@@ -25,7 +25,7 @@ import onnx
 
 from edged.errors import ModelError
 from edged.recipe import Contract, Family
-from edged.runtime.graph import crops, detectors, tools
+from edged.runtime.graph import crops, detectors, pictures, tools
 from edged.runtime.graph.batch import open_batch
 from edged.runtime.graph.crops import CHANNELS
 from edged.runtime.graph.fold import fold_shapes
@@ -143,7 +143,7 @@ def _open(work: Work, *, batched: bool, picture: bool) -> None:
         shapes = tools.static_shapes(model, one)
     if not batched:
         return
-    stuck = open_batch(model, shapes, faces, "crops")
+    stuck = open_batch(model, shapes, faces, pictures.FIRST)
     if stuck:
         work.notes.append(f"one face a run: {stuck}")
     else:

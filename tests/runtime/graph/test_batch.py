@@ -148,6 +148,7 @@ def test_what_exports_bake_in_is_opened(write):
     """Each habit of exporters on its own: opened, and proven."""
     ready = prepared(restorer_of(write), "gfpgan_1.4")
     assert ready.batched, ready.notes
+    assert not {node.op_type for node in ready.model.graph.node} & {"Shape", "Size"}
     with session_of(ready.model) as session:
         assert prove_batch(session).ok
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from graph_kit import at_opset, prepared, run, session_of
 
+from edged.bench import synthetic
 from edged.bench.standins.detector import STRIDES, scrfd, yunet
 from edged.bench.standins.faces import draw_face
 from edged.errors import ModelError
@@ -108,6 +109,18 @@ def test_a_prepared_graph_keeps_the_file_s_operators(opset):
     """Nothing newer is put into an old file."""
     file = at_opset(scrfd(), opset)
     assert tools.opset(prepared(file, "det_10g").model) == opset
+
+
+@pytest.mark.parametrize("size", [(640, 640), (384, 640), (96, 96)], ids=str)
+def test_a_pyramid_is_enlarged_by_factors_and_gives_the_same(size):
+    """SCRFD's real architecture works out sizes at run time; the prepared graph does not."""
+    file = synthetic.build("det_10g", width=0.06)
+    assert "Shape" in {node.op_type for node in file.graph.node}
+    ready, picture = prepared(file, "det_10g").model, scene(*size)
+    assert "Shape" not in {node.op_type for node in ready.graph.node}
+    with session_of(file) as plain, session_of(ready) as session:
+        out = plain.run({"input.1": planes(picture, 127.5, 128, rgb=True)})
+        assert_same(run(session, picture=picture), scrfd_by_hand(out, *size))
 
 
 def test_places_of_one_score_stay_in_the_file_s_order():
