@@ -12,31 +12,36 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from edged.errors import EngineError, ModelError
+from edged.errors import EngineError
 from edged.faces import Tensor
 from edged.runtime.cuda_bound import Bound, CudaArray, bind
+from edged.runtime.cuda_open import Maker, OpenGraph, open_graph
 from edged.runtime.cuda_options import CudaSettings, option_findings
 from edged.runtime.cudart import Cudart, Stream
 from edged.runtime.libraries.wheels import ort_install
-from edged.runtime.ort import QUIET, OrtModel, import_ort
+from edged.runtime.ort import OrtModel, import_ort
 from edged.runtime.session import DeviceArray, Feeds, Meter
 
 log = logging.getLogger(__name__)
 
-PROVIDER = "CUDAExecutionProvider"
 MAX_GRAPHS = 8
 """Sets of extents that are captured as graphs, the first that come up.  They are kept as
 long as the session: onnxruntime's CUDA provider cannot let a captured graph go, and under a
 number that is used again it would replay the old one, into the old buffers."""
 MAX_PASSING = 4
 """Sets of extents beyond those whose buffers are kept; the least recently used one goes."""
+
+MAX_FIXED = 8
+"""Sessions of a graph that must have its extents fixed; the least recently used one goes."""
+TRIAL_EXTENT = 64
+"""Every open extent of the first such session, a multiple of every network's stride."""
 
 _Extents = tuple[tuple[int, ...], ...]
 _NO_GRAPH = -1
@@ -64,7 +69,7 @@ class CudaSession(OrtModel):
     """A model on onnxruntime's CUDA provider.
 
     Args:
-        model: the ONNX file, or its bytes.
+        model: the ONNX file, or its bytes, which are kept.
         model_id: for messages.
         settings: see there.
         meter: counts the time inside `run`.
@@ -83,8 +88,9 @@ class CudaSession(OrtModel):
         self._captured: dict[_Extents, Bound] = {}
         self._passing: OrderedDict[_Extents, Bound] = OrderedDict()
         self._graphs = self._settings.graphs
+        self._fixed: OpenGraph | None = None
+        self._maker: Maker | None = None
         self._owner = 0
-        self._again: str | bytes = b""
 
     def __enter__(self) -> CudaSession:  # noqa: PYI034 - Self needs 3.11
         """Load the model onto the GPU; this thread owns it from now on.
@@ -100,48 +106,44 @@ class CudaSession(OrtModel):
         self._owner = threading.get_ident()
         self._stream = thread_stream()
         source, what = self._source()
-        if self._graphs:
-            try:
-                self._loaded(self._make(source, what, graphs=True))
-            except EngineError as error:
-                log.info("model %s: without CUDA graphs: %s", self.model_id, error)
-                self._graphs = False
-            else:
-                self._again = source
-                return self
-        self._loaded(self._make(source, what, graphs=False))
+        self._maker = Maker(
+            self._ort, source, what, self.model_id, self._settings, self._stream.handle
+        )
+        try:
+            self._loaded(self._make())
+        except EngineError as error:
+            self._open_fixed(source, error)
         return self
 
-    def _make(self, source: str | bytes, what: str, *, graphs: bool) -> Any:
-        """An onnxruntime session that is on the GPU, as seen, not as promised."""
-        options = self._ort.SessionOptions()
-        options.log_severity_level = QUIET
-        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-        if not self._settings.cpu_nodes:
-            options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        told = self._settings.provider_options(self._stream.handle, graphs=graphs)
-        try:
-            session = self._ort.InferenceSession(
-                source, options, providers=[(PROVIDER, told)], enable_fallback=0
-            )
-        except Exception as error:  # noqa: BLE001 - its text may hold this machine's name
-            if type(error).__name__ in {"InvalidProtobuf", "InvalidGraph", "NoSuchFile"}:
-                msg = f"model {self.model_id}: {what} is no ONNX; run: edged models verify"
-                raise ModelError(msg) from None
-            msg = (
-                f"model {self.model_id}: onnxruntime's CUDA provider does not take {what} "
-                f"({type(error).__name__}); see `edged doctor`"
-            )
-            raise EngineError(msg) from None
-        session.disable_fallback()
-        if session.get_providers()[:1] != [PROVIDER]:
-            chosen = session.get_providers()
-            raise EngineError(f"model {self.model_id}: asked for CUDA, onnxruntime chose {chosen}")
-        strays = _strays(session)
-        if strays and not self._settings.cpu_nodes:
-            msg = f"model {self.model_id}: nodes would run off the GPU: {', '.join(strays)}"
-            raise EngineError(msg)
-        return session
+    def _make(self, extents: Mapping[str, int] | None = None) -> Any:
+        """A session that captures graphs where it can; see :meth:`Maker.make`."""
+        maker = self._maker
+        if maker is None:
+            raise EngineError(f"model {self.model_id} is not loaded; enter its session first")
+        if self._graphs:
+            try:
+                return maker.make(graphs=True, extents=extents)
+            except EngineError as error:
+                try:
+                    made = maker.make(graphs=False, extents=extents)
+                except EngineError:
+                    raise error from None
+                log.info("model %s: without CUDA graphs", self.model_id)
+                self._graphs = False
+                return made
+        return maker.make(graphs=False, extents=extents)
+
+    def _open_fixed(self, source: str | bytes, why: EngineError) -> None:
+        """One session for each set of extents; a first one shows whether that helps.
+
+        Raises:
+            EngineError: it does not.
+        """
+        found = open_graph(source)
+        if not found.symbols:
+            raise why
+        self._session = self._make(dict.fromkeys(found.symbols, TRIAL_EXTENT))
+        self._fixed, self.inputs, self.outputs = found, found.inputs, found.outputs
 
     def __exit__(
         self,
@@ -152,7 +154,7 @@ class CudaSession(OrtModel):
         """Free everything."""
         self._forget()
         self._session = None
-        self._again = b""
+        self._maker = None
 
     def run(self, feeds: Feeds) -> Sequence[Tensor]:
         """See :class:`edged.runtime.session.Session`."""
@@ -207,7 +209,7 @@ class CudaSession(OrtModel):
         bound = self._bound_for(feeds)
         bound.feed(feeds, self._stream)
         try:
-            self._session.run_with_iobinding(bound.binding, bound.options)
+            bound.session.run_with_iobinding(bound.binding, bound.options)
         except Exception as error:  # noqa: BLE001 - its text may hold shapes of a frame
             if bound.graph_id == _NO_GRAPH or bound.ran:
                 msg = f"model {self.model_id} failed on the GPU ({type(error).__name__})"
@@ -220,12 +222,14 @@ class CudaSession(OrtModel):
         """A graph could not be captured: make the session anew, without."""
         log.warning("model %s: no CUDA graphs, capture failed (%s)", self.model_id, why)
         self._forget()
-        self._session, self._graphs = None, False
-        self._loaded(self._make(self._again, "its graph", graphs=False))
+        self._graphs = False
+        if self._fixed is None:
+            self._session = None
+            self._session = self._make()
         return self._launch(feeds)
 
     def _bound_for(self, feeds: Feeds) -> Bound:
-        """Buffers for the extents of these feeds; see the two bounds above."""
+        """Buffers for the extents of these feeds; see the bounds above."""
         key = tuple(tuple(feeds[spec.name].shape) for spec in self.inputs)
         found = self._captured.get(key)
         if found is not None:
@@ -234,34 +238,31 @@ class CudaSession(OrtModel):
         if found is not None:
             self._passing.move_to_end(key)
             return found
+        if self._fixed is not None:
+            extents = self._fixed.extents(key)
+            self._make_room(MAX_FIXED)
+            session = self._make(extents)
+            made = self._bind(session, key, 0 if self._graphs else _NO_GRAPH)
+            self._passing[key] = made
+            return made
         if self._graphs and len(self._captured) < MAX_GRAPHS:
-            made = self._bind(key, len(self._captured))
+            made = self._bind(self._session, key, len(self._captured))
             if not made.open_outputs:  # a graph writes to fixed places
                 self._captured[key] = made
                 return made
-        if len(self._passing) >= MAX_PASSING:
-            self._stream.wait()
-            self._passing.popitem(last=False)
-        made = self._passing[key] = self._bind(key, _NO_GRAPH)
+        self._make_room(MAX_PASSING)
+        made = self._passing[key] = self._bind(self._session, key, _NO_GRAPH)
         return made
 
-    def _bind(self, key: _Extents, graph_id: int) -> Bound:
-        return bind(self._ort, self._session, self._stream, key, graph_id)
+    def _make_room(self, most: int) -> None:
+        """Let go of the least recently used buffers that may go."""
+        while len(self._passing) >= most:
+            self._stream.wait()
+            self._passing.popitem(last=False)
+
+    def _bind(self, session: Any, key: _Extents, graph_id: int) -> Bound:
+        return bind(self._ort, session, self._stream, key, graph_id)
 
     def _forget(self) -> None:
         self._captured.clear()
         self._passing.clear()
-
-
-def _strays(session: Any) -> list[str]:
-    """Kinds of nodes that would run elsewhere; onnxruntime tells from 1.24 on."""
-    if not hasattr(session, "get_provider_graph_assignment_info"):
-        return []
-    return sorted(
-        {
-            node.op_type
-            for part in session.get_provider_graph_assignment_info()
-            if part.ep_name != PROVIDER
-            for node in part.get_nodes()
-        }
-    )

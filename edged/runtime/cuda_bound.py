@@ -82,7 +82,8 @@ class Bound:
     """Everything of one set of extents.
 
     Attributes:
-        binding: onnxruntime's.
+        session: onnxruntime's, which these buffers belong to.
+        binding: likewise.
         options: of its runs.
         graph_id: of its captured graph; -1 for none.
         inputs: on the device, by name.
@@ -93,6 +94,7 @@ class Bound:
         ran: whether it was run before.
     """
 
+    session: Any
     binding: Any
     options: Any
     graph_id: int
@@ -184,7 +186,7 @@ def bind(
     options.add_run_config_entry(NO_SYNC, "1")
     hosts = [stream.cudart.pinned(one.shape, one.dtype) for one in outputs]
     return Bound(
-        binding, options, graph_id, inputs, staged, outputs, hosts, dtypes, None in shapes
+        session, binding, options, graph_id, inputs, staged, outputs, hosts, dtypes, None in shapes
     )
 
 

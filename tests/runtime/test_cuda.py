@@ -43,6 +43,20 @@ def told(call):
         return f"{type(error).__name__}: {error}"
 """
 
+OPEN = """
+def upsampling():
+    "A picture of open extents, halved by reshaping, then brought to a computed size again."
+    graph = Graph()
+    shape = graph.op("Shape", "x")
+    sides = graph.op("Slice", shape, graph.constant([2]), graph.constant([4]))
+    half = graph.op("Div", sides, graph.constant([2, 2]))
+    front = graph.op("Slice", shape, graph.constant([0]), graph.constant([2]))
+    extents = graph.op("Concat", front, graph.op("Mul", half, graph.constant([2, 2])), axis=0)
+    small = graph.op("AveragePool", "x", kernel_shape=[2, 2], strides=[2, 2])
+    graph.op("Resize", small, "", "", extents, to="y", mode="nearest")
+    return graph.model("m", {"x": [1, 1, "h", "w"]}, {"y": [1, 1, "h", "w"]}).SerializeToString()
+"""
+
 OPENS = """
 def opens():
     with CudaSession(convolving(), model_id="m") as session:
@@ -196,3 +210,23 @@ with CudaSession(copying(), model_id="m") as session:
 
     others = {name for name in theirs if name.startswith("gpu_external")}
     assert set(theirs) - others - {"external_data_loader_reading_threads"} <= KNOWN
+
+
+def test_a_graph_that_computes_extents_gets_a_session_for_each_set_of_them(run):
+    """Its arithmetic on extents would be on the CPU, and nothing of ours is."""
+    shapes, kept, providers, wrong = run(OPEN + """
+from edged.runtime.cuda import MAX_FIXED
+with CudaSession(upsampling(), model_id="m") as session:
+    opened = [[spec.name, spec.shape] for spec in (*session.inputs, *session.outputs)]
+    for side in (*range(32, 32 * 13, 32), 64):
+        key = ((1, 1, side, 64),)
+        bound = session._bound_for({"x": np.zeros(key[0], np.float32)})
+    providers = [b.session.get_provider_graph_assignment_info() for b in session._passing.values()]
+    names = sorted({part.ep_name for parts in providers for part in parts})
+    wrong = told(lambda: session._bound_for({"x": np.zeros((1, 2, 64, 64), np.float32)}))
+    print(json.dumps([opened, [len(session._passing), MAX_FIXED], names, wrong]))
+""")
+    assert shapes == [["x", [1, 1, None, None]], ["y", [1, 1, None, None]]]
+    assert kept[0] == kept[1]
+    assert providers == ["CUDAExecutionProvider"]
+    assert wrong.startswith("EngineError: input x has other extents")
