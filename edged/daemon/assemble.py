@@ -32,7 +32,7 @@ from edged.pipeline_parts import Stages
 from edged.privacy.guard import Guard
 from edged.recipe import Recipe, list_recipes
 from edged.runtime.emap import read_emap
-from edged.runtime.machine import Machine
+from edged.runtime.machine import CPU, Machine
 from edged.runtime.serve import Event, Serving
 from edged.runtime.session import Meter, RuntimeChoice, Session
 from edged.stages.align import crops, matrices
@@ -51,6 +51,10 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[str], None]
 """Told what is being done, for whoever waits at the terminal."""
+
+
+WARM_FACES = 4
+"""Faces of one picture that no visitor waits longer for the first time."""
 
 
 @dataclass(repr=False)
@@ -118,7 +122,8 @@ def assemble(
 
     stages = _stages(config, used, session, store, meter)
     progress("warming up")
-    _warm(stages, config)
+    on_gpu = any(choice.name != CPU for choice in serving.models.values())
+    _warm(stages, config, WARM_FACES if on_gpu else 1)
     bounds = _bounds(config)
     if bounds is None:
         log.error(
@@ -234,8 +239,14 @@ def _bounds(config: Config) -> calibration.Bounds | None:
     return table.bounds(config.models.guard_recogniser, config.models.swapper)
 
 
-def _warm(stages: Stages, config: Config) -> None:
-    """Run every network once on noise and look at the shapes that come out.
+def _warm(stages: Stages, config: Config, most: int) -> None:
+    """Run every network on noise and look at the shapes that come out.
+
+    Args:
+        stages: loaded.
+        config: checked.
+        most: so many faces at once, after every smaller number.  A GPU looks for kernels and
+            captures a graph at each new number; a CPU only takes its time.
 
     Raises:
         ModelError, EngineError: a file does not do what its recipe says.
@@ -243,15 +254,19 @@ def _warm(stages: Stages, config: Config) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     for side in sorted({*config.guard.sizes_px, *config.guard.stream_sizes_px}):
         search(noise, stages.detectors, Effort((side,)))
-    face = np.ascontiguousarray(noise[:SIZE_PX, :SIZE_PX])[None]
-    vector = stages.embedder(face)[0]
-    stages.recogniser(face)
-    side = stages.swapper.size_px
-    target = np.ascontiguousarray(noise[:side, :side])[None]
-    stages.swapper(target, stages.swapper.latent(vector)[None])
-    if stages.restorer is not None:
-        side = stages.restorer.size_px
-        stages.restorer(np.asarray(cv2.resize(noise, (side, side)), np.uint8)[None], 1.0)
+    for count in range(1, most + 1):
+
+        def crop(side: int, count: int = count) -> Image:
+            one = np.asarray(cv2.resize(noise, (side, side)), np.uint8)
+            return np.repeat(one[None], count, axis=0)
+
+        faces = crop(SIZE_PX)
+        vectors = stages.embedder(faces)
+        stages.recogniser(faces)
+        latents = np.repeat(stages.swapper.latent(vectors[0])[None], count, axis=0)
+        stages.swapper(crop(stages.swapper.size_px), latents)
+        if stages.restorer is not None:
+            stages.restorer(crop(stages.restorer.size_px), 1.0)
 
 
 def _cast(config: Config, stages: Stages) -> tuple[dict[str, Character], dict[str, Template]]:

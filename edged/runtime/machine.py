@@ -82,14 +82,21 @@ class Machine:
             return _cpu_refusal()
         if name == "tensorrt":
             return Refusal.of(self._tensorrt_findings())
-        found = self.backend(name)
-        asked: Callable[[], Sequence[Finding]] | None = getattr(found, "findings", None)
         try:
-            refusal = Refusal.of(asked()) if asked is not None else None
-            if refusal is None:
-                found.identity()
+            return self._asked(self.backend(name))
         except EngineError as error:
             return Refusal("unusable", str(error))
+
+    def _asked(self, found: Backend) -> Refusal | None:
+        """What a backend says of itself: its findings where it has them.
+
+        Raises:
+            EngineError: it cannot work here.
+        """
+        findings: Callable[[], Sequence[Finding]] | None = getattr(found, "findings", None)
+        refusal = Refusal.of(findings()) if findings is not None else None
+        if refusal is None:
+            found.identity()
         return refusal
 
     def _tensorrt_findings(self) -> tuple[Finding, ...]:

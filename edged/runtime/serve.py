@@ -16,7 +16,10 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from edged.errors import EdgedError, EngineError
+from edged.runtime.backend import Profile
 from edged.runtime.build.manifest import Manifest
 from edged.runtime.build.rebuild import Listeners, Patience, Rebuilder
 from edged.runtime.build.store import EngineStore, Found, Missing
@@ -153,7 +156,9 @@ class Serving:
             folder = stack.enter_context(found.held())
             backend = self._means.machine.backend(name)
             made = backend.open(folder, model_id=model.id, meter=self._means.meter)
-            return stack.enter_context(made)
+            session = stack.enter_context(made)
+            _warm(session, found.manifest.depends.profile)
+            return session
 
         return opened
 
@@ -270,6 +275,18 @@ class Serving:
             model_id, phase, share = self._progress
             found["engine_build"] = {"model": model_id, "phase": phase, "share": round(share, 2)}
         return found
+
+
+def _warm(session: Session, profile: Profile) -> None:
+    """Run it once at the smallest and the usual extents, so that no frame waits for it.
+
+    Raises:
+        EngineError: it fails.
+    """
+    dtypes = {spec.name: spec.dtype for spec in session.inputs}
+    for size in ("min", "opt"):
+        shapes = {name: getattr(one, size) for name, one in profile.inputs.items()}
+        session.run({name: np.zeros(shape, dtypes[name]) for name, shape in shapes.items()})
 
 
 def served(paper: Manifest) -> Served:
