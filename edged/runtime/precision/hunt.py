@@ -19,6 +19,9 @@ from edged.runtime.precision.trial import Bench, losses
 _RESERVE_DB = 3.0
 """The search wants this much more than the bound, for crops that it does not see."""
 
+_PARTS = (2, 4, 8)
+"""Into how many stretches the network is cut, one after the other."""
+
 _REPAIRS = 8
 """Times that a node whose rounded output is not finite is taken out."""
 
@@ -73,13 +76,45 @@ class Hunt:
         everything = base | _union(light)
         if self._good(everything):
             return self._least(base, light)
-        # What the light nodes lost is gone from here on; the rest tells of convolutions.
+        kept = self._convolutions(everything)
+        if kept is None:
+            return self._best()
+        return base | kept if self._good(base | kept) else self._least(base | kept, light)
+
+    def _convolutions(self, everything: frozenset[str]) -> frozenset[str] | None:
+        """Convolutions and products that must be in FP32 besides all light nodes.
+
+        First those in which the error grows; then, since an error that tips a decision far
+        away does not show where it grew, stretches of the network, halved and halved again.
+        """
         _, heavy = self._items(everything)
         allowed = self._affordable(everything, heavy)
-        if self._good(everything | _union(allowed)):
-            kept = self._least(everything, allowed) - everything
-            return base | kept if self._good(base | kept) else self._least(base | kept, light)
-        return self._best()
+        if allowed and self._good(everything | _union(allowed)):
+            return self._least(everything, allowed) - everything
+        row = [
+            _Item(frozenset({label}), 0.0, self.subject.macs.get(label, 0))
+            for i, label in enumerate(self.subject.labels)
+            if self._counts(i) and label not in everything and self.subject.typing.half[i]
+        ]
+        for parts in _PARTS:
+            for part in range(parts):
+                stretch = row[part * len(row) // parts : (part + 1) * len(row) // parts]
+                if len(self._affordable(everything, stretch)) < len(stretch):
+                    continue
+                if self._good(everything | _union(stretch)):
+                    return self._halved(everything, stretch)
+        return None
+
+    def _halved(self, base: frozenset[str], stretch: Sequence[_Item]) -> frozenset[str]:
+        """The shortest part of a good stretch that is good, too."""
+        while len(stretch) > 1:
+            middle = len(stretch) // 2
+            halves = [stretch[middle:], stretch[:middle]]
+            good = next((half for half in halves if self._good(base | _union(half))), None)
+            if good is None:
+                break
+            stretch = good
+        return _union(stretch)
 
     def _error(self, fp32: frozenset[str]) -> Error | None:
         """Error of a set; None when the trials are used up."""
@@ -95,17 +130,15 @@ class Hunt:
         return error is not None and self.bound.met_by(error, reserve_db=_RESERVE_DB)
 
     def _best(self) -> frozenset[str]:
-        """The tried set with the best figures."""
+        """The smallest tried set that is within the bound with little to spare, else the best."""
 
-        def rank(fp32: frozenset[str]) -> tuple[bool, bool, float, float]:
+        def rank(fp32: frozenset[str]) -> tuple[bool, bool, bool, float]:
             error = self._tried[fp32]
+            met = self.bound.met_by(error)
+            spare = self.bound.met_by(error, reserve_db=_RESERVE_DB / 3)
             picture = error.psnr_db if error.psnr_db is not None else 0.0
-            return (
-                error.finite,
-                self.bound.met_by(error),
-                picture + (error.cosine or 0.0) - (error.score or 0.0) - (error.box_px or 0.0),
-                -len(fp32),
-            )
+            figures = picture + (error.cosine or 0) - (error.score or 0) - (error.box_px or 0)
+            return error.finite, met, spare, -len(fp32) if spare else figures
 
         return max(self._tried, key=rank)
 
