@@ -1,4 +1,4 @@
-"""Every model's prepared graph is parsed, type-checked and built by NVIDIA's own code.
+"""Every graph that edged runs is parsed, type-checked and built by NVIDIA's own code.
 
 By TensorRT-RTX's, which needs no GPU, driven by our builder: in full precision, in half but
 for what must not be, and with every third node in full, which puts a cast on most edges.
@@ -85,11 +85,12 @@ def test_a_stand_in_builds_in_full_half_and_mixed_precision(build, name):
     """In half precision are none, most, and fewer of its tensors, as the file has them."""
     recipe = load_recipe(name)
     graph = prepared(STAND_INS[name](), recipe)
-    full = build(graph, recipe)
+    profile = profile_of(graph, recipe.batch)
+    full = build(graph, profile)
     assert "error" not in full, full
-    half = build(mixed(graph, recipe, 0), recipe)
+    half = build(mixed(graph, recipe, 0), profile)
     assert "error" not in half, half
-    third = build(mixed(graph, recipe, 3), recipe)
+    third = build(mixed(graph, recipe, 3), profile)
     assert "error" not in third, third
     assert 0 == full["half_tensors"] < third["half_tensors"] < half["half_tensors"]
 
@@ -98,9 +99,18 @@ def test_a_stand_in_builds_in_full_half_and_mixed_precision(build, name):
 def test_a_network_of_the_real_architecture_builds_in_mixed_precision(build, name):
     """All nodes of the real thing, with casts on most edges."""
     recipe = load_recipe(name)
-    said = build(mixed(prepared(synthetic.build(name, width=WIDTH), recipe), recipe, 3), recipe)
+    graph = prepared(synthetic.build(name, width=WIDTH), recipe)
+    said = build(mixed(graph, recipe, 3), profile_of(graph, recipe.batch))
     assert "error" not in said, said
     assert said["half_tensors"] > 30
+
+
+@pytest.mark.parametrize("name", all_graphs())
+def test_a_picture_graph_builds_for_frames_of_every_size(build, name):
+    """Letterbox, crops and paste of a frame that stays on the device."""
+    graph = all_graphs()[name]
+    said = build(graph, profile_of_picture(graph))
+    assert "error" not in said, said
 
 
 @pytest.mark.parametrize("name", all_graphs())
