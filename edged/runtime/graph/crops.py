@@ -6,6 +6,7 @@ puts bytes in and bytes out around the file's network.
 
 from __future__ import annotations
 
+import onnx
 from onnx import TensorProto
 
 from edged.runtime.graph import pictures, tools
@@ -90,11 +91,11 @@ def restorer(work: Work) -> None:
     declare(work, inputs, {"restored": crops, "checks": (FLOAT, (work.faces,))})
 
 
-def _number(work: Work, source: str, info: object) -> str:
+def _number(work: Work, source: str, info: onnx.ValueInfoProto) -> str:
     """A float32 [1] as the file declares its number: rank 0 or 1, of whatever type."""
     emit = Emitter(work.model, f"pre/{source}/")
     value = source
-    kind = info.type.tensor_type  # type: ignore[attr-defined]
+    kind = info.type.tensor_type
     if not len(kind.shape.dim):
         value = emit.reshaped(value, (), name="scalar")
     return pictures.typed(emit, value, kind.elem_type)

@@ -13,8 +13,9 @@ stays, the new nodes and their outputs are called
 
     <conv>/style         s as [n, c_in, 1, 1]
     <conv>/scaled        x * s
-    <conv>/demod/squares, sums, moved, root, inverse, gain
-                         s^2; s^2 @ sum_k(W^2); + eps; sqrt; 1 / x; as [n, c_out, 1, 1]
+    <conv>/demod/style, squares, sums, moved, root, inverse, gain
+                         s as [n, c_in]; s^2; s^2 @ sum_k(W^2); + eps; sqrt; 1 / x;
+                         as [n, c_out, 1, 1]
     <conv>/demodulated   the convolution times that gain
     <conv>/biased        plus the convolution's bias, where it has one
 
@@ -92,11 +93,9 @@ def _write(model: onnx.ModelProto, conv: onnx.NodeProto, what: _Modulated, sourc
     weight = emit.constant("weight", what.weight)
     del conv.input[:]
     conv.input.extend([scaled, weight])
-    steps = [*["demodulated"][: what.eps is not None], *["biased"][: bool(bias)]]
-    ends = dict(zip(reversed(steps), [result], strict=False))
-    value = conv.output[0]
-    if not steps:
+    if what.eps is None and not bias:
         conv.output[0] = result
+    value = conv.output[0]
     if what.eps is not None:
         flat = emit.reshaped(what.style, (-1, into), name="demod/style")
         squares = emit.op("Mul", flat, flat, name="demod/squares")
@@ -107,7 +106,7 @@ def _write(model: onnx.ModelProto, conv: onnx.NodeProto, what: _Modulated, sourc
         root = emit.op("Sqrt", moved, name="demod/root")
         inverse = emit.op("Reciprocal", root, name="demod/inverse")
         gain = emit.reshaped(inverse, (-1, out, 1, 1), name="demod/gain")
-        value = emit.op("Mul", value, gain, name="demodulated", out=ends.get("demodulated", ""))
+        value = emit.op("Mul", value, gain, name="demodulated", out="" if bias else result)
     if bias:
         shaped = emit.reshaped(bias, (1, out, 1, 1), name="bias")
         emit.op("Add", value, shaped, name="biased", out=result)

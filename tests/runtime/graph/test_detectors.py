@@ -12,7 +12,7 @@ from edged.bench.standins.faces import draw_face
 from edged.errors import ModelError
 from edged.onnx_writer import Graph
 from edged.runtime.graph import tools
-from edged.runtime.graph.detectors import PLACES
+from edged.runtime.graph.anchors import PLACES
 
 RNG = np.random.default_rng(5)
 

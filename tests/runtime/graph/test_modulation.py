@@ -26,7 +26,7 @@ def styled(graph):
 
 
 def length(graph, weight, form):
-    """1 / length of each filter, in one of the forms that exporters write; (1, out, 1, 1, 1)."""
+    """1 / length of each filter (or the length), as exporters write it; (1, out, 1, 1, 1)."""
     square = graph.op("Mul", weight, weight) if form == "mul" else graph.op(
         "Pow", weight, graph.constant(2.0)
     )  # fmt: skip
@@ -36,7 +36,9 @@ def length(graph, weight, form):
     else:
         total = graph.op("ReduceSum", square, axes, keepdims=0)
     moved = graph.moved(total, 1e-8)
-    if form == "power":
+    if form == "divided":
+        inverse = graph.op("Sqrt", moved)
+    elif form == "power":
         inverse = graph.op("Pow", moved, graph.constant(-0.5))
     elif form == "one over":
         inverse = graph.op("Div", graph.constant(1.0), graph.op("Sqrt", moved))
@@ -51,7 +53,8 @@ def network(form, *, demodulated=True, transposed=False, bias=False):
     shape = (1, OUT, INTO, 3, 3)
     weight = graph.op("Mul", graph.constant(RNG.standard_normal(shape)), styled(graph))
     if demodulated:
-        weight = graph.op("Mul", weight, length(graph, weight, form))
+        kind = "Div" if form == "divided" else "Mul"
+        weight = graph.op(kind, weight, length(graph, weight, form))
     extents = [OUT, INTO, 3, 3]
     if transposed:
         weight = graph.op("Transpose", weight, perm=[0, 2, 1, 3, 4])
@@ -74,7 +77,9 @@ def both(model):
         return one.run(feeds)[0], other.run(feeds)[0], found, after
 
 
-@pytest.mark.parametrize("form", ["reciprocal", "one over", "power", "mul", "square sum"])
+@pytest.mark.parametrize(
+    "form", ["reciprocal", "one over", "power", "mul", "square sum", "divided"]
+)
 def test_every_form_of_the_export_is_recognised_and_gives_the_same(form):
     """No convolution with a computed weight is left."""
     before, after, found, model = both(network(form))
