@@ -63,7 +63,11 @@ def run(plan: Path, model_id: str) -> Report:
             return msgspec.json.decode(line, type=Report)
         except msgspec.MsgspecError:  # noqa: PERF203 - libraries print what they like
             continue
-    return Report(plan_bytes=size_bytes, problem=f"its trial: {answer.ended}")
+    problem = (
+        f"its engine crashes who loads it ({answer.ended}); build it again: edged engines build "
+        f"{model_id} --force, and if it comes back: edged doctor"
+    )
+    return Report(plan_bytes=size_bytes, problem=problem)
 
 
 def write(plan: Path, model_id: str) -> Report:
@@ -85,11 +89,7 @@ def require(plan: Path, model_id: str) -> None:
     """
     report = _left(plan) or run(plan, model_id)
     if report.problem:
-        msg = (
-            f"model {model_id}: the engine cannot be used: {report.problem}; run: edged engines "
-            f"build {model_id} --force, and if it comes back: edged doctor"
-        )
-        raise EngineError(msg)
+        raise EngineError(f"model {model_id}: {report.problem}")
 
 
 def _left(plan: Path) -> Report | None:

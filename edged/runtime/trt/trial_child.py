@@ -39,7 +39,8 @@ def _try(plan: Path, model_id: str) -> Report:
                 session.run(feeds)
             layers, half_layers = count_layers(describe(engine))
     except EdgedError as error:
-        return Report(plan_bytes=size_bytes, problem=str(error))
+        problem = str(error).removeprefix(f"model {model_id}: ")
+        return Report(plan_bytes=size_bytes, problem=problem)
     return Report(plan_bytes=size_bytes, layers=layers, half_layers=half_layers)
 
 

@@ -169,3 +169,46 @@ def test_a_gpu_without_tensorrt_is_an_error_with_the_cure(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     with pytest.raises(EngineError, match="python3-libnvinfer"):
         TensorRtBackend().identity()
+
+
+BUILD = """
+import sys
+from pathlib import Path
+from edged.errors import EngineError
+from edged.onnx_writer import Graph
+from edged.runtime.backend import Profile, Shapes
+from edged.runtime.session import Meter
+from edged.runtime.settings import BuildSettings
+from edged.runtime.trt.backend import TensorRtBackend
+folder, backend = Path(sys.argv[1]), TensorRtBackend()
+graph = Graph()
+graph.op("Relu", "x", to="y")
+model = graph.model("small", {"x": ["n", 3]}, {"y": ["n", 3]})
+(folder / "source.onnx").write_bytes(model.SerializeToString())
+backend.build(
+    folder / "source.onnx", Profile({"x": Shapes((1, 3), (2, 3), (4, 3))}),
+    folder / "engine.plan", BuildSettings(folder=folder / "engines"), lambda *_: None,
+)
+try:
+    backend.open(folder, model_id="small", meter=Meter()).__enter__()
+except EngineError as error:
+    print(error)
+"""
+
+
+def test_a_real_plan_that_cannot_run_here_is_built_and_never_loaded(
+    native_tree, driver_folder, tmp_path
+):
+    """NVIDIA's code builds it and finds no CUDA to run it on: only its trial sees that."""
+    environment = native_kit.environment(native_tree("11.4", rtx=True))
+    environment["LD_LIBRARY_PATH"] += f":{driver_folder}"
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD, str(tmp_path)],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, (done.returncode, done.stderr[-800:])
+    assert (tmp_path / "engine.plan").stat().st_size > 1000
+    assert list((tmp_path / "engines").rglob("*.cache")), "no timing cache was kept"
+    assert b'"problem":""' not in (tmp_path / FILE).read_bytes()
+    assert "model small: " in done.stdout
+    assert "edged engines build small --force" in done.stdout
