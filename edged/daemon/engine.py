@@ -77,7 +77,7 @@ class Engine:
         self._egress: EgressServer | None = None
         self._info = b"{}"  # control.sock answers a moment before it is known
         self._uplink_seen_s = self._started_s
-        self._said_version = -1
+        self._said_version: object = None
 
     # -- start and stop ---------------------------------------------------------------
 
@@ -279,10 +279,11 @@ class Engine:
 
     def _tick_runtime(self) -> None:
         """Say anew what runs the models, when that has changed; on the main thread."""
-        serving = self._kit.serving
-        if serving.version == self._said_version:
+        serving, residency = self._kit.serving, self._kit.residency
+        version = (serving.version, residency.runtime, residency.reason)
+        if version == self._said_version:
             return
-        self._said_version = serving.version
+        self._said_version = version
         choice = serving.choice
         not_wished = None if choice.wished else choice.slug or "runtime-not-wished"
         self._health.trouble("runtime", not_wished)
