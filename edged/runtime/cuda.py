@@ -261,7 +261,7 @@ class CudaSession(OrtModel):
             self._passing.popitem(last=False)
 
     def _bind(self, session: Any, key: _Extents, graph_id: int) -> Bound:
-        return bind(self._ort, session, self._stream, key, graph_id)
+        return bind(self._ort, session, key, graph_id)
 
     def _forget(self) -> None:
         self._captured.clear()

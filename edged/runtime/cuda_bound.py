@@ -87,9 +87,9 @@ class Bound:
         options: of its runs.
         graph_id: of its captured graph; -1 for none.
         inputs: on the device, by name.
-        staged: their page-locked other ends.
+        staged: page-locked other ends of those that were fed from the host.
         outputs: on the device, in the file's order; those of open extents change.
-        hosts: their page-locked other ends.
+        hosts: their page-locked other ends, once they were wanted on the host.
         open_outputs: an output's extents are known after a run only.
         ran: whether it was run before.
     """
@@ -99,8 +99,8 @@ class Bound:
     options: Any
     graph_id: int
     inputs: Mapping[str, CudaArray]
-    staged: Mapping[str, NDArray[Any]]
     outputs: list[CudaArray]
+    staged: dict[str, NDArray[Any]] = field(default_factory=dict)
     hosts: list[NDArray[Any]] = field(default_factory=list)
     dtypes: tuple[np.dtype[Any], ...] = ()
     open_outputs: bool = False
@@ -121,6 +121,8 @@ class Bound:
                 continue
             if self.ran:
                 stream.wait()  # the last run's copy has left the staging memory
+            if name not in self.staged:
+                self.staged[name] = stream.cudart.pinned(place.shape, place.dtype)
             np.copyto(self.staged[name], np.asarray(given), casting="no")
             stream.upload(self.staged[name], place.ptr)
 
@@ -128,6 +130,7 @@ class Bound:
         """The outputs in host memory, valid until the next run."""
         if self.open_outputs:
             self.collect()
+        if self.open_outputs or not self.hosts:
             self.hosts = [stream.cudart.pinned(one.shape, one.dtype) for one in self.outputs]
         for one, host in zip(self.outputs, self.hosts, strict=True):
             stream.download(one.ptr, host)
@@ -145,7 +148,6 @@ class Bound:
 def bind(
     ort: ModuleType,
     session: Any,
-    stream: Stream,
     extents: Sequence[tuple[int, ...]],
     graph_id: int,
 ) -> Bound:
@@ -154,7 +156,6 @@ def bind(
     Args:
         ort: the package.
         session: onnxruntime's.
-        stream: of the thread.
         extents: of each input, in the file's order.
         graph_id: of the graph to capture; -1 for none.
 
@@ -162,12 +163,11 @@ def bind(
         EngineError: the extents do not fit the model, or there is no memory.
     """
     names: dict[str, int] = {}
-    inputs, staged = {}, {}
+    inputs = {}
     for node, shape in zip(session.get_inputs(), extents, strict=True):
         _match(node, shape, names)
         dtype = spec_of(node).dtype
         inputs[node.name] = CudaArray.empty(ort, shape, dtype)
-        staged[node.name] = stream.cudart.pinned(shape, dtype)
     binding = session.io_binding()
     for name, array in inputs.items():
         binding.bind_ortvalue_input(name, array.value)
@@ -184,9 +184,15 @@ def bind(
     options.log_severity_level = 4
     options.add_run_config_entry(GRAPH_ID, str(graph_id))
     options.add_run_config_entry(NO_SYNC, "1")
-    hosts = [stream.cudart.pinned(one.shape, one.dtype) for one in outputs]
     return Bound(
-        session, binding, options, graph_id, inputs, staged, outputs, hosts, dtypes, None in shapes
+        session,
+        binding,
+        options,
+        graph_id,
+        inputs,
+        outputs,
+        dtypes=dtypes,
+        open_outputs=None in shapes,
     )
 
 
