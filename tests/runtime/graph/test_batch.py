@@ -178,6 +178,27 @@ def test_an_operator_that_mixes_faces_keeps_the_graph_at_one(write, extent):
     assert "one face a run: " in ready.notes[-1]
 
 
+def norm_over_the_batch(graph, value):
+    """A group norm whose rows were laid out for one face: several are normalised as one."""
+    rows = through(graph, value, (1, 3, -1))
+    ones = graph.constant(np.ones(3, np.float32))
+    zeros = graph.constant(np.zeros(3, np.float32))
+    return through(graph, graph.op("InstanceNormalization", rows, ones, zeros), (-1, 3, SIDE, SIDE))
+
+
+def test_a_re_export_that_mixes_faces_by_its_shapes_is_put_right():
+    """What it computes for one face is the truth; its claim of a batch is not believed."""
+    file = restorer_of(norm_over_the_batch, "n")
+    planes = np.random.default_rng(0).standard_normal((2, 3, SIDE, SIDE)).astype(np.float32)
+    planes[1] += 3
+    with session_of(file) as session:
+        (together,), (alone,) = (session.run({"input": p}) for p in (planes, planes[:1]))
+    assert np.abs(together[0] - alone[0]).max() > 0.1
+    with running(file, "gfpgan_1.4") as session:
+        assert is_batched(session)
+        assert prove_batch(session).ok
+
+
 def contaminating():
     """A prepared-looking restorer: a twentieth of the mean of all faces goes into each."""
     shape = ("n", 8, 8, 3)
