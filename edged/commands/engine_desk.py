@@ -13,8 +13,15 @@ from typing import Any
 import msgspec
 
 from edged.builtin.pack import PACK_VERSION, write_pack
-from edged.config import Config, default_path, load, state_folder
-from edged.config.schema import ModelsTable, RuntimeTable
+from edged.config import (
+    Config,
+    ModelsTable,
+    RuntimeTable,
+    default_path,
+    load,
+    state_folder,
+)
+from edged.daemon.sessions import machine_of
 from edged.errors import ConfigError, EdgedError, EngineError
 from edged.recipe import list_recipes
 from edged.runtime.backend import Backend
@@ -91,8 +98,9 @@ class Desk:
         settings = config.engines if config else BuildSettings(folder=state / "engines")
         models = ModelStore(table.folder, list_recipes(table.recipes))
         wish = config.runtime if config else RuntimeTable()
-        calibration = state / "calibration"
-        return Desk(models, EngineStore(settings), table.used, wish, calibration, Machine())
+        calibration = table.folder.parent / "calibration"  # where `edged calibrate` writes
+        machine = machine_of(wish)
+        return Desk(models, EngineStore(settings), table.used, wish, calibration, machine)
 
     def ids(self, named: Iterable[str] | None) -> tuple[str, ...]:
         """Models to work on; OpenCV's cascades have no file to build from."""

@@ -206,7 +206,7 @@ def bench(
     job = jobs.Bench(
         parent=os.getpid(),
         model=model,
-        backend=jobs.import_path(backend),
+        backend=jobs.maker(backend),
         subject=desk.store.subject(model),
         folder=found.folder,
         batches=views.numbers(batches),

@@ -22,6 +22,7 @@ from edged.config.schema import (
     Config,
     IdentityTable,
     ModelsTable,
+    RuntimeTable,
 )
 from edged.errors import ConfigError
 from edged.transport.link import TlsSettings, is_loopback
@@ -34,6 +35,7 @@ __all__ = [
     "Config",
     "IdentityTable",
     "ModelsTable",
+    "RuntimeTable",
     "default_path",
     "is_loopback",
     "load",

@@ -104,7 +104,7 @@ def assemble(
     recipes = list_recipes(config.models.recipes)
     used = {model_id: recipes[model_id] for model_id in config.models.used}
     meter = Meter()
-    machine = machine or sessions.machine_of(config)
+    machine = machine or sessions.machine_of(config.runtime)
     serving = sessions.serving(config, meter, event, machine)
     log.info("runtime: %s (%s)", serving.choice.name, serving.choice.reason)
     store = ModelStore(config.models.folder, recipes)

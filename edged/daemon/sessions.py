@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from functools import cache
 
-from edged.config import Config
+from edged.config import Config, RuntimeTable
 from edged.daemon.residency import AsTheyAre, Shelf
 from edged.recipe import Recipe
 from edged.runtime.build.pictures import PictureEngines, PictureShelf
@@ -24,10 +24,10 @@ from edged.runtime.visible_gpu import show_gpu
 from edged.store import ModelStore
 
 
-def machine_of(config: Config) -> Machine:
+def machine_of(runtime: RuntimeTable) -> Machine:
     """The runtimes of this machine, with the settings of a configuration."""
-    show_gpu(config.runtime.gpu)
-    return Machine(cuda=_cuda(config))
+    show_gpu(runtime.gpu)
+    return Machine(cuda=cuda_settings(runtime))
 
 
 def serving(config: Config, meter: Meter, event: Event, machine: Machine) -> Serving:
@@ -70,7 +70,7 @@ def picture_shelves(
         machine: its runtimes.
         stack: ends what is built in the background.
     """
-    cuda, threads = _cuda(config), config.runtime.threads
+    cuda, threads = cuda_settings(config.runtime), config.runtime.threads
 
     def on_cpu(name: str, graph: bytes) -> Session:
         return OnnxSession(graph, model_id=name, threads=threads, meter=meter)
@@ -90,8 +90,8 @@ def picture_shelves(
     return shelf_of
 
 
-def _cuda(config: Config) -> CudaSettings:
-    runtime = config.runtime
+def cuda_settings(runtime: RuntimeTable) -> CudaSettings:
+    """What the configuration says of sessions on the CUDA provider."""
     return CudaSettings(
         memory_mb=runtime.gpu_memory_mb,
         graphs=runtime.cuda_graphs,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -48,7 +48,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Backend(Protocol):
-    """A runtime that runs built artifacts.
+    """A runtime that runs built artifacts; see :class:`Configured` for one with settings.
 
     Its class can be called without arguments: the worker process finds it by its import
     path and makes its own.  Importing and constructing load no library of the runtime.
@@ -109,4 +109,22 @@ class Backend(Protocol):
         Raises:
             EngineError: it cannot be run here.
         """
+        ...
+
+
+@runtime_checkable
+class Configured(Protocol):
+    """A backend with settings of its own, which the worker's must have, too.
+
+    What is accepted is then what will run.  Settings that change results belong into the
+    identity.
+    """
+
+    def settings(self) -> dict[str, Any]:
+        """Plain values that :meth:`from_settings` takes."""
+        ...
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Backend:
+        """A backend that makes the same sessions."""
         ...

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from edged.errors import EngineError
 from edged.runtime.backend import BuildProgress, Profile
@@ -58,7 +60,17 @@ class CudaBackend:
             "driver": self._driver.module or self._driver.version,
             "GPU": gpu.name,
             "SM": gpu.sm,
+            **self._settings.numbers,
         }
+
+    def settings(self) -> dict[str, Any]:
+        """See :class:`edged.runtime.backend.Configured`."""
+        return asdict(self._settings)
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> CudaBackend:
+        """See :class:`edged.runtime.backend.Configured`."""
+        return cls(CudaSettings(**settings))
 
     def build(
         self,

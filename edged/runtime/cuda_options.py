@@ -47,6 +47,15 @@ class CudaSettings:
     cpu_nodes: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def numbers(self) -> dict[str, str]:
+        """What of it changes the numbers that come out, for an engine's identity."""
+        found = {"TF32": "on"} if self.tf32 else {}
+        if self.options:
+            pairs = sorted(self.options.items())
+            found["provider options"] = ", ".join(f"{name}={value}" for name, value in pairs)
+        return found
+
     def provider_options(self, stream: int, *, graphs: bool) -> dict[str, str]:
         """All options of one session.
 

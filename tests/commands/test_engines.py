@@ -26,7 +26,7 @@ import sys
 from fakes.engines import FakeEngines
 from edged.commands import engine_desk
 from edged.runtime.machine import Machine
-engine_desk.Machine = lambda: Machine({"cuda": FakeEngines})
+engine_desk.machine_of = lambda _runtime: Machine({"cuda": FakeEngines})
 from edged.cli import main
 main(sys.argv[1:])
 """
@@ -46,7 +46,7 @@ def fake(home, tmp_path, monkeypatch):  # noqa: ARG001 - the state folder comes 
     """The fake runtime takes the place of `cuda`; no other works."""
     tell = obedient(tmp_path / "fake", monkeypatch)
     made = type(tell())
-    monkeypatch.setattr(engine_desk, "Machine", lambda: Machine({"cuda": made}))
+    monkeypatch.setattr(engine_desk, "machine_of", lambda _runtime: Machine({"cuda": made}))
     return tell
 
 
@@ -87,7 +87,7 @@ def test_check_is_for_machines():
 
 def test_a_box_without_a_gpu_needs_no_engines(home, monkeypatch):
     """Where the CPU serves, there is nothing to check; building says why it cannot."""
-    monkeypatch.setattr(engine_desk, "Machine", lambda: Machine({}))
+    monkeypatch.setattr(engine_desk, "machine_of", lambda _runtime: Machine({}))
     assert run("check").exit_code == 0
     assert said("check")["runtime"] == "cpu"
     assert said("build", "--runtime", "cpu") == []

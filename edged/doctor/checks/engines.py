@@ -44,7 +44,7 @@ def look(host: Host, setup: Setup) -> Iterator[Finding]:
         ModelStore(models.folder, recipes),
         setup,
         runtime,
-        dict(host.identity(runtime)),
+        _identity(host, setup, runtime),
     )
     absent, good = [], []
     for model_id in models.used:
@@ -63,6 +63,14 @@ def look(host: Host, setup: Setup) -> Iterator[Finding]:
         yield table.absent(absent)
     if good:
         yield Finding("engines.fresh", "ok", ", ".join(good), data={"runtime": runtime})
+
+
+def _identity(host: Host, setup: Setup, runtime: str) -> dict[str, str]:
+    """What engines depend on here, the configuration's settings of sessions included."""
+    from edged.daemon.sessions import cuda_settings  # noqa: PLC0415 - loads numpy
+
+    numbers = cuda_settings(setup.config.runtime).numbers if runtime == "cuda" else {}
+    return {**host.identity(runtime), **numbers}
 
 
 class _Table:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from edged.errors import EngineError
 from edged.runtime.backend import Backend
-from edged.runtime.build.jobs import make_backend
+from edged.runtime.build.jobs import Maker, make_backend
 
 BACKENDS: Mapping[str, str] = {
     "tensorrt": "edged.runtime.trt.backend:TensorRtBackend",
@@ -28,4 +28,4 @@ def backend(name: str) -> Backend:
     if name not in BACKENDS:
         known = ", ".join(BACKENDS)
         raise EngineError(f"runtime {name!r} builds no engines; those that do: {known}")
-    return make_backend(BACKENDS[name])
+    return make_backend(Maker(path=BACKENDS[name]))

@@ -15,12 +15,24 @@ import msgspec
 
 from edged import errors
 from edged.errors import EdgedError, EngineError
-from edged.runtime.backend import Backend
+from edged.runtime.backend import Backend, Configured
 from edged.runtime.build.manifest import Ran, Verdict
 from edged.runtime.build.subject import Model, Subject
 from edged.runtime.settings import BuildSettings
 
 R = TypeVar("R")
+
+
+class Maker(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a worker makes a backend that is like the asker's.
+
+    Attributes:
+        path: of its class, `module:name`.
+        settings: of its sessions; empty for one without.
+    """
+
+    path: str
+    settings: dict[str, Any] = {}
 
 
 class _Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=True):
@@ -43,14 +55,14 @@ class Build(_Job, frozen=True):
     """Make an artifact; answers with nothing.
 
     Attributes:
-        backend: import path of its class.
+        backend: how it is made.
         subject: what the graph must still be.
         settings: for the builder.
         source: file for the graph that the builder reads.
         out: file to make.
     """
 
-    backend: str
+    backend: Maker
     subject: Subject
     settings: BuildSettings
     source: Path
@@ -61,12 +73,12 @@ class Accept(_Job, frozen=True):
     """Open an artifact and compare it with FP32; answers with a Trial.
 
     Attributes:
-        backend: import path of its class.
+        backend: how it is made.
         subject: what it was built from.
         folder: that holds the artifact.
     """
 
-    backend: str
+    backend: Maker
     subject: Subject
     folder: Path
 
@@ -75,14 +87,14 @@ class Bench(_Job, frozen=True):
     """Measure an accepted engine; answers with a list of Timing.
 
     Attributes:
-        backend: import path of its class.
+        backend: how it is made.
         subject: what it was built from.
         folder: that holds the artifact.
         batches: sizes to run; those that it does not take are left out.
         runs: of each size, counted ones.
     """
 
-    backend: str
+    backend: Maker
     subject: Subject
     folder: Path
     batches: tuple[int, ...]
@@ -94,13 +106,13 @@ class Pictures(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     Attributes:
         parent: as in every job.
-        backend: import path of its class.
+        backend: how it is made.
         settings: for the builder.
         folder: to make them in, each in a folder of its graph's name.
     """
 
     parent: int
-    backend: str
+    backend: Maker
     settings: BuildSettings
     folder: Path
 
@@ -147,23 +159,25 @@ def decode(raw: bytes, kind: type[R]) -> R:
         raise EngineError("the build worker and edged are of different versions") from error
 
 
-def import_path(backend: Backend) -> str:
-    """Where the worker finds the class of a backend."""
+def maker(backend: Backend) -> Maker:
+    """How a worker makes one like this."""
     kind = type(backend)
-    return f"{kind.__module__}:{kind.__qualname__}"
+    settings = backend.settings() if isinstance(backend, Configured) else {}
+    return Maker(path=f"{kind.__module__}:{kind.__qualname__}", settings=settings)
 
 
-def make_backend(path: str) -> Backend:
-    """A backend from its import path.
+def make_backend(how: Maker) -> Backend:
+    """A backend.
 
     Raises:
-        EngineError: there is none.
+        EngineError: there is none of this path.
     """
-    module, _, name = path.partition(":")
+    module, _, name = how.path.partition(":")
     try:
-        made: Backend = getattr(importlib.import_module(module), name)()
+        kind: Any = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise EngineError(f"runtime {path} is not a part of this edged") from error
+        raise EngineError(f"runtime {how.path} is not a part of this edged") from error
+    made: Backend = kind.from_settings(how.settings) if how.settings else kind()
     return made
 
 

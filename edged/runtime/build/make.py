@@ -140,7 +140,7 @@ def _fresh_job(order: Order, subject: Subject, settings: BuildSettings, partial:
     return Build(
         parent=os.getpid(),
         model=order.model,
-        backend=jobs.import_path(order.backend),
+        backend=jobs.maker(order.backend),
         subject=subject,
         settings=settings,
         source=partial / "source.onnx",
@@ -169,7 +169,7 @@ def _tried(
     job = Accept(
         parent=os.getpid(),
         model=order.model,
-        backend=jobs.import_path(order.backend),
+        backend=jobs.maker(order.backend),
         subject=subject,
         folder=folder,
     )

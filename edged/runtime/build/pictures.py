@@ -135,7 +135,7 @@ class PictureEngines:
         partial.mkdir(parents=True)
         return Pictures(
             parent=os.getpid(),
-            backend=jobs.import_path(self.backend),
+            backend=jobs.maker(self.backend),
             settings=self.settings,
             folder=partial,
         )

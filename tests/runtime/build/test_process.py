@@ -9,6 +9,8 @@ import pytest
 from edged.errors import ConfigError, EngineError, FrameError, ModelError
 from edged.runtime.build import jobs, room
 from edged.runtime.build.heard import Heard, scrub
+from edged.runtime.cuda_backend import CudaBackend
+from edged.runtime.cuda_options import CudaSettings
 
 
 def test_last_words_are_printable_and_name_no_home():
@@ -79,3 +81,25 @@ def test_only_the_last_words_of_a_crash_are_kept():
         heard.take_words(b"chatter " * 1000)
     heard.take_words(b"\nout of memory\n")
     assert heard.crash(-11) == 'killed by SIGSEGV; its last words: "out of memory"'
+
+
+def test_a_worker_s_backend_has_the_asker_s_settings():
+    """What is accepted is what will run: the settings of sessions travel with the job."""
+    mine = CudaBackend(CudaSettings(tf32=True, memory_mb=512, options={"prefer_nhwc": "1"}))
+    sent = jobs.decode(jobs.encode(jobs.maker(mine)), jobs.Maker)
+    theirs = jobs.make_backend(sent)
+    assert isinstance(theirs, CudaBackend)
+    assert theirs.settings() == mine.settings()
+
+
+def test_settings_that_change_results_are_facts_of_an_engine():
+    """The defaults are not told, so that they may grow without a rebuild."""
+    assert CudaSettings(memory_mb=5).numbers == {}
+    found = CudaSettings(tf32=True, options={"b": "2", "a": "1"}).numbers
+    assert found == {"TF32": "on", "provider options": "a=1, b=2"}
+
+
+def test_a_backend_that_is_not_there_is_an_error():
+    """A worker of another version is told, not a traceback."""
+    with pytest.raises(EngineError, match="not a part of this edged"):
+        jobs.make_backend(jobs.Maker(path="edged.runtime.nothing:Nothing"))

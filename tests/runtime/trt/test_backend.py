@@ -27,7 +27,7 @@ def test_the_engine_store_finds_it_by_name():
     """Naming it loads nothing of TensorRT."""
     found = backend("tensorrt")
     assert isinstance(found, TensorRtBackend)
-    assert jobs.import_path(found) == "edged.runtime.trt.backend:TensorRtBackend"
+    assert jobs.maker(found).path == "edged.runtime.trt.backend:TensorRtBackend"
 
 
 @pytest.mark.usefixtures("fake_trt")
