@@ -9,6 +9,9 @@ typedef void (*work)(void *);
 struct op { int kind; void *to; const void *from; size_t size; work call; };
 struct list { struct op ops[256]; int count; int capturing; struct list *graph; };
 
+#define MORE(count) __sync_fetch_and_add(&count, 1)
+#define LESS(count) __sync_fetch_and_sub(&count, 1)
+
 static int live, fail_after = -1, launches;
 int stub_live(void) { return live; }
 int stub_launches(void) { return launches; }
@@ -41,18 +44,18 @@ int cuGetErrorName(int code, const char **name) {
 int cuMemAlloc_v2(unsigned long long *address, size_t size) {
     if (out_of_memory()) return 2;
     *address = (unsigned long long)memset(aligned_alloc(256, (size + 255) / 256 * 256), 0xa5, size);
-    live++;
+    MORE(live);
     return 0;
 }
-int cuMemFree_v2(unsigned long long address) { free((void *)address); live--; return 0; }
+int cuMemFree_v2(unsigned long long address) { free((void *)address); LESS(live); return 0; }
 int cuMemHostAlloc(void **address, size_t size, unsigned flags) {
     (void)flags;
     if (out_of_memory()) return 2;
     *address = memset(malloc(size), 0x5a, size);
-    live++;
+    MORE(live);
     return 0;
 }
-int cuMemFreeHost(void *address) { free(address); live--; return 0; }
+int cuMemFreeHost(void *address) { free(address); LESS(live); return 0; }
 
 static int copy(void *to, const void *from, size_t size, struct list *stream) {
     struct op op = {0, to, from, size, NULL};
@@ -68,8 +71,8 @@ int cuMemcpyDtoDAsync_v2(unsigned long long to, unsigned long long from, size_t 
     return copy((void *)to, (void *)from, size, stream);
 }
 
-static int make(void **handle) { *handle = calloc(1, sizeof(struct list)); live++; return 0; }
-static int drop(void *handle) { free(handle); live--; return 0; }
+static int make(void **handle) { *handle = calloc(1, sizeof(struct list)); MORE(live); return 0; }
+static int drop(void *handle) { free(handle); LESS(live); return 0; }
 int cuStreamCreate(void **stream, unsigned flags) { return flags == 1 ? make(stream) : 1; }
 int cuStreamDestroy_v2(void *stream) { return drop(stream); }
 int cuStreamSynchronize(struct list *stream) {
@@ -112,7 +115,7 @@ int cuGraphInstantiateWithFlags(void **made, void *graph, unsigned long long fla
 }
 int cuGraphLaunch(struct list *graph, struct list *stream) {
     int i, code = 0;
-    launches++;
+    MORE(launches);
     for (i = 0; i < graph->count; i++) code |= push(stream, graph->ops[i]);
     return code;
 }

@@ -7,7 +7,10 @@ own context, and all of them share the scratch memory, for one of them runs at a
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
+from collections.abc import Iterator
 
 from edged.errors import EngineError
 from edged.runtime.trt.cuda import Cuda
@@ -86,9 +89,10 @@ class Binding:
     def _record(self, cuda: Cuda, stream: int) -> int | None:
         """A graph of one run; None, for good, when this engine cannot be recorded."""
         try:
-            cuda.begin_capture(stream)
-            self._enqueue(stream)
-            return cuda.end_capture(stream)
+            with _no_collection():
+                cuda.begin_capture(stream)
+                self._enqueue(stream)
+                return cuda.end_capture(stream)
         except EngineError as error:
             cuda.abandon_capture(stream)
             self._recordable = False
@@ -98,3 +102,15 @@ class Binding:
                 str(error),
             )
             return None
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keeps garbage where it is: giving GPU memory back would spoil what is recorded."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

@@ -34,8 +34,8 @@ from edged.runtime.trt.engine import Engine, Extents
 from edged.runtime.trt.lane import Lane, OnGpu, hold_lane, release_lane
 from edged.runtime.trt.layout import Slot
 
-KEPT_BINDINGS: Final = 4
-"""Sets of extents whose context and graph are kept: 1 to 4 faces, or as many canvases."""
+KEPT_BINDINGS: Final = 8
+"""Sets of extents whose context and graph are kept: 1 to 8 faces, or as many canvases."""
 
 
 @dataclass

@@ -222,6 +222,25 @@ def test_another_thread_is_refused(opened):
         assert agrees(session.run(feeds(1)), feeds(1))
 
 
+def test_two_threads_with_a_session_each_do_not_mix(opened):
+    """Streams, buffers and contexts are a thread's own: nobody gets another's face."""
+    wrong = []
+
+    def work(number):
+        with opened() as session:
+            for turn in range(40):
+                fed = feeds(1 + turn % 4, number * 100 + turn)
+                if not agrees(session.run(fed), fed):
+                    wrong.append((number, turn))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
 def test_an_array_of_another_threads_lane_is_refused(opened):
     """Its stream is another one: the value may not be there yet."""
     found = []
