@@ -214,7 +214,9 @@ with CudaSession(copying(), model_id="m") as session:
 
 def test_a_graph_that_computes_extents_gets_a_session_for_each_set_of_them(run):
     """Its arithmetic on extents would be on the CPU, and nothing of ours is."""
-    shapes, kept, providers, wrong = run(OPEN + """
+    shapes, kept, providers, wrong = run(
+        OPEN
+        + """
 from edged.runtime.cuda import MAX_FIXED
 with CudaSession(upsampling(), model_id="m") as session:
     opened = [[spec.name, spec.shape] for spec in (*session.inputs, *session.outputs)]
@@ -225,7 +227,8 @@ with CudaSession(upsampling(), model_id="m") as session:
     names = sorted({part.ep_name for parts in providers for part in parts})
     wrong = told(lambda: session._bound_for({"x": np.zeros((1, 2, 64, 64), np.float32)}))
     print(json.dumps([opened, [len(session._passing), MAX_FIXED], names, wrong]))
-""")
+"""
+    )
     assert shapes == [["x", [1, 1, None, None]], ["y", [1, 1, None, None]]]
     assert kept[0] == kept[1]
     assert providers == ["CUDAExecutionProvider"]

@@ -10,13 +10,16 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import onnx
+from onnx import numpy_helper
 
 from edged.errors import EdgedError
 from edged.runtime.graph.tools import static_shapes
 from edged.runtime.precision import ranges as range_files
 from edged.runtime.precision.cpu import Feeds
-from edged.runtime.precision.derive import SMALL, Subject
+from edged.runtime.precision.derive import SAFE, SMALL, Subject
+from edged.runtime.precision.halves import FP16_TINY
 from edged.runtime.precision.macs import macs
 from edged.runtime.precision.nodes import MAC_OPS
 from edged.runtime.precision.plan import Rescale
@@ -174,4 +177,10 @@ def _exponent(subject: Subject, i: int) -> int:
     largest = subject.peak(node.output[0])
     if not subject.beyond(node.output[0]):
         return 0
-    return min(_MOST, math.ceil(math.log2(largest / _TARGET)))
+    wanted = min(_MOST, math.ceil(math.log2(largest / _TARGET)))
+    # Where large inputs make the output large, the weights are small already: they shrink
+    # only as far as FP16 has all of its bits for most of them.
+    weight = numpy_helper.to_array(subject.constants[node.input[1]]).astype(np.float64)
+    size = float(np.sqrt(np.mean(weight**2)))
+    possible = min(wanted, math.floor(math.log2(size / (4 * FP16_TINY)))) if size else 0
+    return possible if possible > 0 and largest / 2**possible <= SAFE else 0

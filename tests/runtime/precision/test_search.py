@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
-from precision_kit import crops, norm_net, picture_in, picture_out, run
+from precision_kit import crops, instance_norm, norm_net, picture_in, picture_out, run
 
 from edged.onnx_writer import Graph
 from edged.runtime.precision.convert import to_mixed
@@ -56,6 +56,23 @@ def test_a_convolution_beyond_the_range_is_rescaled_rather_than_kept() -> None:
     assert report.met
     assert [(one.kind, one.node) for one in report.rescale] == [("power", "conv_5")]
     assert report.fp16_macs_share == 1.0
+
+
+def test_small_weights_are_not_rescaled_to_nothing() -> None:
+    """Where inputs of 10000 make the output large, the weights have no room to shrink."""
+    rng = np.random.default_rng(5)
+    graph = Graph()
+    wide = graph.constant(rng.standard_normal((16, 3, 3, 3)) * 2000)
+    value = graph.op("Relu", graph.op("Conv", picture_in(graph), wide, pads=[1] * 4))
+    small = graph.constant(rng.standard_normal((16, 16, 3, 3)) * 2e-4 + 2e-4)
+    offset = graph.constant(np.full(16, 6e4))
+    value = graph.op("Conv", value, small, offset, to="large", pads=[1] * 4)
+    last = graph.constant(rng.standard_normal((3, 16, 1, 1)) / 4)
+    value = graph.op("Conv", instance_norm(graph, value), last)
+    report = search(picture_out(graph, value), budget=Budget(fp16_macs_share_min=0.1, threads=1))
+    assert "conv_7" in report.fp32_nodes
+    assert "conv_7" not in {one.node for one in report.rescale}
+    assert report.met
 
 
 def test_an_offset_that_the_norm_takes_away_again_is_found() -> None:
