@@ -9,7 +9,7 @@ import onnxruntime as ort
 
 from edged.runtime.graph.picture import BUCKETS, cropper, paster, sampler
 from edged.runtime.session import TensorSpec
-from edged.stages.resident import Bench
+from edged.stages.resident_bench import Bench
 
 DTYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int32)": np.int32}
 

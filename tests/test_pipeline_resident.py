@@ -30,6 +30,7 @@ from edged.privacy.guard import Passed, Refused
 from edged.scene import Scene
 from edged.stages.easel import HostPicture
 from edged.stages.embed import SIZE_PX, Embedder
+from edged.stages.resident import easel_on
 from edged.stages.restore import Restorer
 from edged.stages.swap import Swapper
 from edged.verdicts import Reason
@@ -92,7 +93,7 @@ class Unlike(Recogniser):
 def on_both(job, *, people=(LEFT, RIGHT), eyes=BOTH, make_parts=dict, templates=None):
     """What host and device make of a frame, each with eyes and networks of its own."""
     outcomes = []
-    for easel in (HostPicture, device()[0]):
+    for easel in (HostPicture, easel_on(device()[0])):
         parts = {"swapper": swapper(), "recogniser": recogniser(), **make_parts()}
         pipeline, _ = make(Eyes(eyes), easel=easel, templates=templates, **parts)
         outcomes.append(pipeline.process(frame(people), job))
@@ -162,7 +163,7 @@ def test_an_overflow_in_the_restorer_lets_nothing_out(check):
 
 def test_a_frame_goes_up_once_and_comes_down_once():
     """Swapped and restored; beside it only what is small, and the guard's own looks."""
-    easel, traffic = device()
+    easel, traffic = easel_on(device()[0]), device()[1]
     image = frame()
     parts = {"swapper": swapper(), "recogniser": recogniser(), "restorer": restorer()}
     pipeline, _ = make(Eyes(BOTH), easel=easel, **parts)
@@ -196,8 +197,8 @@ class Stale:
 def test_a_bad_download_does_not_pass():
     """The guard looks at the bytes that would leave, not at what the device meant."""
     image = frame([LEFT])
-    easel = replace(device()[0], sampler=Stale(device()[0].sampler, image))
+    bench = replace(device()[0], sampler=Stale(device()[0].sampler, image))
     parts = {"swapper": swapper(), "recogniser": recogniser()}
-    pipeline, _ = make(Eyes(found(LEFT)), easel=easel, **parts)
+    pipeline, _ = make(Eyes(found(LEFT)), easel=easel_on(bench), **parts)
     outcome = pipeline.process(image, shot())
     assert isinstance(outcome.ruling, Refused) or is_filled(outcome.ruling.image, LEFT)

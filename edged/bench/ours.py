@@ -34,6 +34,7 @@ from edged.stages.align import crops, matrices
 from edged.stages.easel import Easel, HostPicture
 from edged.stages.embed import SIZE_PX, Embedder
 from edged.stages.paste import oval_mask
+from edged.stages.resident import easel_on
 from edged.stages.resident_trial import open_bench
 from edged.stages.restore import Restorer
 from edged.stages.scrfd import Scrfd
@@ -164,7 +165,7 @@ class Ours:
         def opened(name: str, graph: bytes) -> Session:
             return stack.enter_context(opener(name, graph, self._meter))
 
-        return open_bench(opened, lambda _model_id: True)
+        return easel_on(open_bench(opened, lambda _model_id: True))
 
     def __exit__(
         self,

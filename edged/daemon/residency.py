@@ -20,7 +20,8 @@ from edged.recipe import Recipe
 from edged.runtime.graph.picture import LARGEST_PX
 from edged.runtime.session import Session
 from edged.stages.easel import HostPicture, Picture
-from edged.stages.resident import Bench
+from edged.stages.resident import easel_on
+from edged.stages.resident_bench import Bench
 from edged.stages.resident_trial import open_bench
 
 log = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ class Residency:
     def __call__(self, image: Image) -> Picture:
         """Put up a picture where it is worked on best."""
         self._follow()
-        return HostPicture(image) if self._bench is None else self._bench(image)
+        return HostPicture(image) if self._bench is None else easel_on(self._bench)(image)
 
     @property
     def runtime(self) -> str:

@@ -13,86 +13,38 @@ Knows pixels, stages and the tensors of prepared graphs; knows no policy and no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, TypeVar, runtime_checkable
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edged.faces import Detections, Face, Floats, Image, Tensor
 from edged.geometry import Matrix
-from edged.runtime.graph.picture import BUCKETS, LARGEST_PX, SMALLEST_PX, TILE_PX
+from edged.runtime.graph.picture import SMALLEST_PX, TILE_PX
 from edged.runtime.session import DeviceArray, Feeds, Session
 from edged.stages.batches import require_finite
-from edged.stages.easel import Canvas, Crops, HostCanvas, HostPicture, Picture
+from edged.stages.easel import Canvas, Crops, Easel, HostCanvas, HostPicture, Picture
 from edged.stages.embed import SIZE_PX, Embedder, normalise
 from edged.stages.paste import Mask, Rect
 from edged.stages.places import canvas_size
+from edged.stages.resident_bench import MOST_FACES, Bench, bucket, padded
 from edged.stages.restore import Restorer
 from edged.stages.search import Detector, HostLook, search
 from edged.stages.swap import Swapper
-from edged.stages.taps import Axis, crop_table, paste_tables, resize_taps
+from edged.stages.taps import Axis, paste_tables, resize_taps
 from edged.stages.views import FINE_SCALE, Effort, View
 
-_T = TypeVar("_T", bound=np.generic)
 
-MOST_FACES = BUCKETS[-1]
-"""A picture with more faces than one run pastes is made in host memory."""
+def easel_on(bench: Bench) -> Easel:
+    """Puts up pictures on a device, but those of extents that its graphs do not take."""
 
-
-@dataclass(frozen=True, repr=False, eq=False)
-class Bench:
-    """What works on one device: entered sessions of the picture graphs.
-
-    Attributes:
-        sampler: of `picture.sampler`, upright.
-        turned: likewise, for quarter turns to the side.
-        cropper: of `picture.cropper`.
-        pasters: of `picture.paster`, by faces in a run.
-        resident: whether a network, by model id, may be fed on the device now.
-        largest_px: side of a frame; a larger one is the host's.
-    """
-
-    sampler: Session
-    turned: Session
-    cropper: Session
-    pasters: Mapping[int, Session]
-    resident: Callable[[str], bool]
-    largest_px: int = LARGEST_PX
-    _masks: dict[Mask, DeviceArray] = field(default_factory=dict)
-
-    def __call__(self, image: Image) -> Picture:
-        """Put up a picture; see :data:`edged.stages.easel.Easel`."""
+    def put_up(image: Image) -> Picture:
         sides = image.shape[:2]
-        if min(sides) < SMALLEST_PX or max(sides) > self.largest_px:
+        if min(sides) < SMALLEST_PX or max(sides) > bench.largest_px:
             return HostPicture(image)
-        return DevicePicture(image, self)
+        return DevicePicture(image, bench)
 
-    def takes(self, stage: Embedder | Swapper | Restorer, count: int) -> bool:
-        """Whether a network gets so many crops, padded, on the device."""
-        fixed = stage.session.inputs[0].shape[0]
-        most = min(fixed or MOST_FACES, stage.most or MOST_FACES)
-        return self.resident(stage.session.model_id) and _bucket(count) <= most
-
-    def cut(self, picture: DeviceArray, to_crop: Sequence[Matrix], size_px: int) -> DeviceArray:
-        """N crops, padded to a bucket; valid until the next ones are cut."""
-        feeds = {
-            "frame": picture,
-            "extent": np.array(picture.shape[:2], np.int32),
-            "lines": crop_table(to_crop, size_px, _bucket(len(to_crop))),
-        }
-        return self.cropper.run_resident(feeds)[0]
-
-    def down(self, crops: DeviceArray, count: int) -> Image:
-        """The first crops, in host memory of their own."""
-        return np.array(self.sampler.download(crops)[:count], np.uint8)
-
-    def mask(self, mask: Mask) -> DeviceArray:
-        """A mask's alpha on the device, uploaded once."""
-        if mask not in self._masks:
-            self._masks[mask] = self.sampler.upload(mask.alpha)
-        return self._masks[mask]
+    return put_up
 
 
 @runtime_checkable
@@ -198,7 +150,7 @@ class DeviceCanvas:
         cut = self._bench.cut(self._now, to_crop, swapper.size_px)
         if not self._bench.takes(swapper, len(to_crop)):
             return swapper(self._bench.down(cut, len(to_crop)), latents)
-        feeds = {"crops": cut, "latents": _padded(np.asarray(latents, np.float32), cut.shape[0])}
+        feeds = {"crops": cut, "latents": padded(np.asarray(latents, np.float32), cut.shape[0])}
         return self._made(swapper.session, feeds)
 
     def restore(self, restorer: Restorer, to_crop: Sequence[Matrix], strength: float) -> Crops:
@@ -214,13 +166,13 @@ class DeviceCanvas:
         """See :class:`edged.stages.easel.Canvas`."""
         if host := self._on_host(to_crop):
             return host.paste(made, to_crop, mask)
-        count = _bucket(len(to_crop))
+        count = bucket(len(to_crop))
         rows, cols, rects = paste_tables(to_crop, mask, self._image.shape, count)
         if max(rows.shape[2], cols.shape[2]) > TILE_PX[count]:
             pieces = made if isinstance(made, np.ndarray) else self._bench.down(made, len(to_crop))
             return self._to_host().paste(pieces, to_crop, mask)
         if isinstance(made, np.ndarray):
-            made = _padded(made, count)
+            made = padded(made, count)
         feeds: dict[str, Tensor | DeviceArray] = {
             "frame": self._now, "extent": np.array([*self._now.shape[:2], made.shape[1]], np.int32),
             "crops": made, "alpha": self._bench.mask(mask), "rows": rows, "cols": cols,
@@ -293,13 +245,3 @@ class _DeviceLook:
         canvas = self._shown[1]
         assert canvas is not None
         return detector.places(canvas)
-
-
-def _bucket(count: int) -> int:
-    """The number of faces in a run that takes so many; above the largest the number itself."""
-    return next((size for size in BUCKETS if size >= count), count)
-
-
-def _padded(rows: NDArray[_T], count: int) -> NDArray[_T]:
-    """So many rows, the last one repeated."""
-    return np.concatenate([rows, rows[-1:].repeat(count - len(rows), axis=0)])

@@ -18,7 +18,8 @@ from edged.runtime.graph import picture
 from edged.runtime.session import Session
 from edged.stages.align import crops
 from edged.stages.paste import oval_mask, paste
-from edged.stages.resident import Bench, DevicePicture
+from edged.stages.resident import DevicePicture
+from edged.stages.resident_bench import Bench
 from edged.stages.search import HostLook
 from edged.stages.views import Effort, views
 
@@ -45,7 +46,7 @@ def open_bench(
     Args:
         opened: gives the entered session of a graph, from a name for messages and the
             ONNX file's bytes.
-        resident: see :class:`edged.stages.resident.Bench`.
+        resident: see :class:`edged.stages.resident_bench.Bench`.
         largest_px: likewise.
 
     Raises:

@@ -17,7 +17,8 @@ from edged.onnx_writer import Graph
 from edged.stages.easel import HostPicture
 from edged.stages.embed import SIZE_PX, Embedder
 from edged.stages.paste import oval_mask
-from edged.stages.resident import MOST_FACES
+from edged.stages.resident import easel_on
+from edged.stages.resident_bench import MOST_FACES
 from edged.stages.scrfd import Scrfd
 from edged.stages.views import Effort
 from edged.stages.yunet import YuNet
@@ -82,7 +83,8 @@ def nets():
 
 @pytest.fixture(scope="module")
 def devices():
-    return bench()
+    made, traffic = bench()
+    return easel_on(made), traffic
 
 
 def noise(height, width, seed=0):
@@ -133,22 +135,22 @@ def test_a_device_makes_the_host_s_picture(nets, devices, faces, seed):
 
 def test_a_frame_goes_up_once_and_comes_down_once(nets, devices):
     """Of arrays as large as a frame; checks and the like are small."""
-    bench, traffic = devices
+    easel, traffic = devices
     image = noise(200, 220)
     faces = [face(1, 0.2, 90, 80), face(0.7, -0.4, 160, 120)]
-    made(bench, image, faces, nets)
+    made(easel, image, faces, nets)
     traffic.up.clear(), traffic.down.clear()
-    made(bench, image, faces, nets)
+    made(easel, image, faces, nets)
     assert traffic.up == [image.shape], "masks went up before"
     assert [shape for shape in traffic.down if len(shape) == 3] == [image.shape]
 
 
 def test_a_canvas_that_nothing_was_pasted_into_is_the_picture(nets, devices):
     """It needs no device at all."""
-    bench, traffic = devices
+    easel, traffic = devices
     traffic.up.clear(), traffic.down.clear()
     image = noise(40, 50)
-    out, _ = made(bench, image, [], nets)
+    out, _ = made(easel, image, [], nets)
     assert np.array_equal(out, image)
     assert not traffic.up
     assert not traffic.down
@@ -202,7 +204,7 @@ def test_an_odd_frame_is_the_host_s(devices, shape):
 @pytest.mark.parametrize("resident", [True, False])
 def test_crops_and_vectors_are_the_host_s(count, resident):
     """In buckets or by way of host memory; the padding is not among them."""
-    easel, _ = bench(lambda _model_id: resident)
+    easel = easel_on(bench(lambda _model_id: resident)[0])
     image, network = noise(300, 400), Embedder(DeviceSession(recogniser()))
     faces = [face(0.8, 0.3 * i, 30 * i, 25 * i) for i in range(count)]
     crops, vectors = easel(image).embed(network, faces)
@@ -242,10 +244,10 @@ def crowd(height, width):
 @pytest.mark.parametrize("shape", [(480, 640), (1000, 1501), (901, 500)])
 def test_a_search_on_the_device_finds_the_same(families, devices, effort, shape):
     """Sizes, turns and tiles; a family that is too small for a look gets it from the host."""
-    bench, traffic = devices
+    easel, traffic = devices
     image = crowd(*shape)
     traffic.up.clear()
-    there = bench(image).search(families, effort)
+    there = easel(image).search(families, effort)
     here = HostPicture(image).search(families, effort)
     assert len(there) == len(here) >= 1
     for one, other in zip(there, here, strict=True):
@@ -257,7 +259,7 @@ def test_a_search_on_the_device_finds_the_same(families, devices, effort, shape)
 
 def test_a_family_whose_recipe_keeps_it_off_the_device_looks_from_the_host(families):
     """Nothing is uploaded for it."""
-    easel, traffic = bench(lambda model_id: model_id == "yunet")
+    made, traffic = bench(lambda model_id: model_id == "yunet")
     image = crowd(480, 640)
-    assert len(easel(image).search(families[:1], Effort((640,)))) == 4
+    assert len(easel_on(made)(image).search(families[:1], Effort((640,)))) == 4
     assert not traffic.up

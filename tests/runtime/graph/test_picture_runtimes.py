@@ -12,7 +12,8 @@ from edged.errors import EdgedError
 from edged.runtime.cuda import CudaSession
 from edged.runtime.graph import picture
 from edged.stages.paste import oval_mask
-from edged.stages.resident import Bench, DevicePicture
+from edged.stages.resident import DevicePicture
+from edged.stages.resident_bench import Bench
 from edged.stages.views import Effort, views
 
 names = {"sampler": picture.sampler(turned=False), "turned": picture.sampler(turned=True),
@@ -28,7 +29,7 @@ with ExitStack() as stack:
     )
     frame = np.random.default_rng(0).integers(0, 256, (270, 480, 3), np.uint8)
     out = np.zeros_like(frame)
-    shown = bench(frame)
+    shown = DevicePicture(frame, bench)
     shapes = [shown.view(v, 320, 320).shape for v in views(frame.shape, Effort((320,), (0, 1)))]
     canvas = shown.canvas(out)
     for count in (1, 3, 8):
