@@ -140,6 +140,29 @@ def test_two_resident_runs_in_a_row_do_not_mix(opened):
         assert agrees([first.download(array) for array in out_two], one)
 
 
+def test_a_resident_run_waits_before_it_fills_its_staging_again(opened):
+    """What the run before was fed is still on its way to the device."""
+    with opened() as first, opened() as second:
+        one, two = feeds(2, 10), feeds(2, 90)
+        middle = first.run_resident(one)[0]
+        out = second.run_resident({"crops": middle, "scale": one["scale"]})
+        first.run_resident(two)
+        assert np.array_equal(second.download(out[0]), one["crops"] + 2)
+
+
+def test_an_upload_waits_before_it_fills_memory_that_went_round(opened):
+    """The frame before is still on its way to the device."""
+    with opened() as session:
+        one, two = feeds(2, 10), feeds(2, 90)
+        frame = session.upload(one["crops"])
+        out = session.run_resident({"crops": frame, "scale": one["scale"]})
+        frame = None
+        frame = session.upload(two["crops"])
+        assert np.array_equal(session.download(out[0]), one["crops"] + 1)
+        assert np.array_equal(session.download(frame), two["crops"])
+        frame = None
+
+
 def test_an_output_on_the_device_feeds_the_next_session(opened):
     """Chained sessions need no copy to the host between them."""
     with opened() as first, opened() as second:
