@@ -169,18 +169,20 @@ class Desk:
 
     def _wanted(self, model_id: str, runtime: str) -> tuple[dict[str, Depends], str]:
         """What engines must depend on, for every runtime that works here."""
+        names = (runtime,) if runtime else _BUILDING
+        refusals = {name: self.machine.refusal(name) for name in names}
+        working = [name for name, refusal in refusals.items() if refusal is None]
+        problems = [f"{name}: {one.text}" for name, one in refusals.items() if one is not None]
         try:
             model = self.model(model_id)
-            subject = self.store.subject(model)
+            subject = self.store.subject(model) if working else None
         except EdgedError as error:
             return {}, str(error)
-        found, problems = {}, []
-        for name in (runtime,) if runtime else _BUILDING:
-            refusal = self.machine.refusal(name)
-            if refusal is None:
-                found[name] = self.store.wanted(model, self.machine.backend(name), subject)
-            else:
-                problems.append(f"{name}: {refusal.text}")
+        found = {
+            name: self.store.wanted(model, self.machine.backend(name), subject)
+            for name in working
+            if subject is not None
+        }
         return found, "" if found else "\n".join(problems)
 
 

@@ -111,8 +111,13 @@ def list_engines(
         for model_id in desk.listed(model_ids)
         for row in desk.rows(model_id, runtime, prune=prune)
     ]
+    if not runtime and desk.serving() is None:
+        rows = [row for row in rows if row.manifest is not None]
     if as_json:
         typer.echo(json.dumps([row.as_data() for row in rows]))
+        return
+    if not rows:
+        typer.echo(f"{NOTHING} (why no GPU serves: `edged doctor`)")
         return
     views.print_table(rows, Console(highlight=False, markup=False))
     typer.echo(f"\nfolder: {desk.store.settings.folder}")

@@ -90,6 +90,8 @@ def test_a_box_without_a_gpu_needs_no_engines(home, monkeypatch):
     monkeypatch.setattr(engine_desk, "machine_of", lambda _runtime: Machine({}))
     assert run("check").exit_code == 0
     assert said("check")["runtime"] == "cpu"
+    assert said("list") == []
+    assert "no engines to build" in run("list").stdout
     assert said("build", "--runtime", "cpu") == []
     done = run("build")
     assert isinstance(done.exception, EngineError)

@@ -25,6 +25,7 @@ FORM = 1
 """Of the file; one of another form is as good as none."""
 
 _KEY_CHARS = 16
+_SOURCE = "builder's graph"
 _HASH_CHARS = 12
 
 
@@ -70,11 +71,16 @@ class Depends(_Strict, frozen=True):
         Such as "built for TensorRT 10.3, here is 10.16"; empty when nothing differs.
         """
         ours, theirs = dict(self._facts()), dict(here._facts())
-        return tuple(
-            f"built for {name} {ours.get(name) or 'none'}, here is {theirs.get(name) or 'none'}"
-            for name in (*ours, *(name for name in theirs if name not in ours))
+        names = (*ours, *(name for name in theirs if name not in ours))
+        found = {
+            name: f"built for {name} {ours.get(name) or 'none'}, here is "
+            f"{theirs.get(name) or 'none'}"
+            for name in names
             if ours.get(name) != theirs.get(name)
-        )
+        }
+        if len(found) > 1:  # it follows from the graph, the plan or edged's own code
+            found.pop(_SOURCE, None)
+        return tuple(found.values())
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         """Every single dependency with the words that a person gets to read."""
@@ -84,7 +90,7 @@ class Depends(_Strict, frozen=True):
         yield "recipe", self.recipe[:_HASH_CHARS]
         yield "precision plan", self.plan[:_HASH_CHARS]
         yield "graph", self.graph[:_HASH_CHARS]
-        yield "builder's graph", self.source[:_HASH_CHARS]
+        yield _SOURCE, self.source[:_HASH_CHARS]
         for name, shapes in self.profile.inputs.items():
             yield f"extents of {name}", f"{shapes.min}/{shapes.opt}/{shapes.max}"
         yield from self.settings.items()
