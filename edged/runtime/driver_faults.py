@@ -30,11 +30,9 @@ GROUPS: Final = (
 )
 """Who may open the device files; on Jetson they belong to video and render."""
 
-NODE_PATTERNS: Final = (
-    "nvidia[0-9]*", "nvidiactl", "nvidia-uvm", "nvmap", "nvhost-*gpu*", "nvgpu/*/*",
-    "dri/renderD*",
-)  # fmt: skip
-"""Device files that CUDA opens: PC, then Jetson."""
+_PC_NODES: Final = ("nvidia[0-9]*", "nvidiactl", "nvidia-uvm")
+NODE_PATTERNS: Final = (*_PC_NODES, "nvmap", "nvhost-*gpu*", "nvgpu/*/*", "dri/renderD*")
+"""Device files that CUDA opens: PC, then Jetson; a PC's render nodes may be another maker's."""
 
 CODES: Final[Mapping[int, tuple[str, str]]] = {
     2: ("has no memory left on the GPU", "stop other programs that use the GPU (nvidia-smi)"),
@@ -81,17 +79,17 @@ class Machine:
 
 def look(root: Path = Path("/"), environment: Mapping[str, str] | None = None) -> Machine:
     """Looks at the machine's files; opens none of them."""
-    dev = root / "dev"
-    nodes = [node for pattern in NODE_PATTERNS for node in sorted(dev.glob(pattern))]
-    locked = tuple(str(node) for node in nodes if _locked(node))
     release = root / "etc/nv_tegra_release"
     tree = root / "proc/device-tree/compatible"
     try:
-        tegra = b"nvidia,tegra" in tree.read_bytes()
+        jetson = release.exists() or b"nvidia,tegra" in tree.read_bytes()
     except OSError:
-        tegra = False
+        jetson = False
+    patterns = NODE_PATTERNS if jetson else _PC_NODES
+    nodes = [node for pattern in patterns for node in sorted((root / "dev").glob(pattern))]
+    locked = tuple(str(node) for node in nodes if _locked(node))
     values = os.environ if environment is None else environment
-    return Machine(release.exists() or tegra, locked, values.get("CUDA_VISIBLE_DEVICES"))
+    return Machine(jetson, locked, values.get("CUDA_VISIBLE_DEVICES"))
 
 
 def _locked(node: Path) -> bool:

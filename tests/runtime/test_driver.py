@@ -146,21 +146,26 @@ def test_locked_device_files_are_the_reason_before_any_code():
         assert "video and render" in cure
 
 
-def test_device_files_that_may_not_be_opened_are_seen():
-    """The probe looks at who may open the GPU's files, without opening them."""
+@pytest.mark.parametrize(
+    ("board", "locked"),
+    [("", {"nvidiactl"}), ("nvidia,p3767\0nvidia,tegra234", {"nvidiactl", "renderD128"})],
+)
+def test_device_files_that_may_not_be_opened_are_seen(board, locked):
+    """The probe looks at who may open the GPU's files; a PC's render node may be Intel's."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         root.chmod(0o755)
-        node = root / "dev/nvidiactl"
-        node.parent.mkdir()
-        node.touch(mode=0o000)
-        (root / "dev/nvmap").touch()
-        (root / "dev/nvmap").chmod(0o444)  # for reading only, as JetPack has it
+        for node in ("dev/nvidiactl", "dev/dri/renderD128", "proc/device-tree/compatible"):
+            (root / node).parent.mkdir(parents=True, exist_ok=True)
+            (root / node).touch(mode=0o000)
+        (root / "proc/device-tree/compatible").chmod(0o644)
+        (root / "proc/device-tree/compatible").write_text(board)
         child = os.fork()
         if child == 0:  # as somebody who is not root, whoever runs the tests
             if os.geteuid() == 0:
                 os.setuid(65534)
-            os._exit(0 if look(root, {}).locked == (str(node),) else 1)
+            seen = {Path(node).name for node in look(root, {}).locked}
+            os._exit(0 if seen == locked else 1)
         assert os.waitpid(child, 0)[1] == 0
 
 
