@@ -15,6 +15,7 @@ from pathlib import Path
 
 import onnx
 
+from edged.bench.unbound import UnboundCuda
 from edged.errors import ConfigError, EngineError
 from edged.recipe import Batch
 from edged.runtime.backend import Backend
@@ -26,6 +27,9 @@ from edged.runtime.onnx import OnnxSession
 from edged.runtime.pictures import profile_of_picture
 from edged.runtime.session import Meter, Session
 from edged.runtime.settings import BuildSettings
+
+UNBINDABLE = "cuda"
+"""The runtime that can be measured without IOBinding."""
 
 RUNTIMES = (*BACKENDS, CPU)
 
@@ -53,7 +57,12 @@ class Opening:
 
 
 def opening(
-    name: str, *, threads: int = 0, cuda: CudaSettings | None = None, machine: Machine | None = None
+    name: str,
+    *,
+    threads: int = 0,
+    cuda: CudaSettings | None = None,
+    bound: bool = True,
+    machine: Machine | None = None,
 ) -> Opening:
     """The runtime of a name.
 
@@ -61,16 +70,21 @@ def opening(
         name: one of :data:`RUNTIMES`.
         threads: of the CPU; 0 leaves it to the runtime.
         cuda: settings of sessions on the CUDA provider.
+        bound: False leaves IOBinding out, and with it CUDA graphs; "cuda" alone can.
         machine: its runtimes; this machine's own, where none is given.
 
     Raises:
-        ConfigError: there is no such runtime.
+        ConfigError: there is no such runtime, or it always binds its buffers.
         EngineError: it cannot work here, with the cure.
     """
+    settings = cuda or CudaSettings()
     if name not in RUNTIMES:
         msg = f"--runtime {name!r}: no such runtime; known: {', '.join(RUNTIMES)}"
         raise ConfigError(msg)
-    machine = machine or Machine(cuda=cuda)
+    if not bound and (name != UNBINDABLE or settings.graphs):
+        msg = f"--no-binding: only --runtime {UNBINDABLE} with --no-graphs runs without IOBinding"
+        raise ConfigError(msg)
+    machine = machine or Machine(cuda=settings)
     refusal = machine.refusal(name)
     if refusal is not None:
         msg = f"bench on {name}: {refusal.text} (nothing else is measured in its place)"
@@ -82,9 +96,23 @@ def opening(
         name,
         backend.identity(),
         half=True,
-        open=_built_by(backend),
-        device=name in {"cuda", "tensorrt"},
+        open=_built_by(backend) if bound else _unbound(settings),
+        device=bound and name in {"cuda", "tensorrt"},
     )
+
+
+def _unbound(settings: CudaSettings) -> Open:
+    """Sessions on the CUDA provider from memory, without IOBinding."""
+
+    @contextmanager
+    def entered(
+        model: onnx.ModelProto, model_id: str, _batch: Batch, meter: Meter
+    ) -> Iterator[Session]:
+        raw = model.SerializeToString()
+        with UnboundCuda(raw, model_id=model_id, settings=settings, meter=meter) as session:
+            yield session
+
+    return entered
 
 
 def _on_cpu(threads: int) -> Open:

@@ -56,6 +56,9 @@ def bench(  # noqa: PLR0917 - typer gives them by name
     graphs: Annotated[
         bool, typer.Option("--graphs/--no-graphs", help="synthetic, cuda: capture CUDA graphs.")
     ] = True,
+    binding: Annotated[
+        bool, typer.Option("--binding/--no-binding", help="synthetic, cuda: IOBinding.")
+    ] = True,
     tf32: Annotated[
         bool, typer.Option("--tf32/--no-tf32", help="synthetic, cuda: TF32 in FP32 networks.")
     ] = False,
@@ -96,7 +99,7 @@ def bench(  # noqa: PLR0917 - typer gives them by name
     if resident not in ("auto", "on", "off"):
         msg = f"--resident {resident!r}: neither auto, on nor off"
         raise ConfigError(msg)
-    cuda = {"cuda_graphs": graphs, "tf32": tf32}
+    cuda = {"cuda_graphs": graphs, "iobinding": binding, "tf32": tf32}
     _synthetic(
         wish, cases or "1080p", runtime, threads, cuda=cuda, resident=resident, as_json=as_json
     )
@@ -146,7 +149,7 @@ def _synthetic(
     chosen = () if cases == "none" else parse_cases(cases)
     settings = {name: str(value).lower() for name, value in cuda.items()}
     told = CudaSettings(graphs=cuda["cuda_graphs"], tf32=cuda["tf32"])
-    opened = opening(runtime, threads=threads, cuda=told)
+    opened = opening(runtime, threads=threads, cuda=told, bound=cuda["iobinding"])
     with _progress() as tell:
         report = run(
             wish,

@@ -76,6 +76,7 @@ def test_a_runtime_that_is_not_here_is_an_error_with_the_cure(capsys):
         (("--batches", "0"), "from 1 to 64"),
         (("--runtime", "vulkan"), "vulkan"),
         (("--cases", "8k"), "8k"),
+        (("--no-binding",), "only --runtime cuda with --no-graphs"),
     ],
 )
 def test_what_cannot_be_measured_is_said_first(capsys, words, hint):
