@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import partial
@@ -20,7 +21,7 @@ from rich.console import Console
 
 from edged.commands import engine_views as views
 from edged.commands.engine_desk import Desk
-from edged.commands.engine_progress import Told, shown_progress
+from edged.commands.engine_progress import Begin, Told, shown_progress
 from edged.errors import EdgedError, EngineError
 from edged.runtime.backend import Backend
 from edged.runtime.build import jobs, process
@@ -45,6 +46,9 @@ Runtime = Annotated[
         help="tensorrt, tensorrt-rtx or cuda; default: the configured one, else the best here.",
     ),
 ]
+PICTURES = "picture graphs"
+HOLDS_FRAMES = frozenset({"tensorrt"})
+"""Runtimes whose picture graphs are built; the others take them as they are, or not at all."""
 NOTHING = "the cpu runtime makes its graphs when it loads them: there are no engines to build"
 
 
@@ -73,13 +77,15 @@ def build(
     def order(model_id: str, progress: Told) -> Order:
         return Order(desk.model(model_id), backend, force, require_half, progress)
 
-    with shown_progress(Console(stderr=True, highlight=False), len(wanted)) as begin:
+    frames = not model_ids and backend.name in HOLDS_FRAMES
+    with shown_progress(Console(stderr=True, highlight=False), len(wanted) + frames) as begin:
         for model_id in wanted:
             made = _build_one(desk.store, begin(model_id), partial(order, model_id))
             if isinstance(made, Manifest):
                 done.append(made)
             else:
                 problems[model_id] = made
+        problems |= _build_pictures(desk.store, backend if frames else None, begin, force=force)
     if as_json:
         failed = [views.failure(model_id, error) for model_id, error in problems.items()]
         typer.echo(json.dumps([*(views.as_data(paper) for paper in done), *failed]))
@@ -168,6 +174,24 @@ def check(
             typer.echo(f"{model_id}: {state}{': ' + text if text else ''}")
     if bad:
         raise EngineError(f"no fresh, accepted {backend.name} engine: {', '.join(bad)}")
+
+
+def _build_pictures(
+    store: EngineStore, backend: Backend | None, begin: Begin, *, force: bool
+) -> dict[str, EdgedError]:
+    """The graphs that work on frames where they lie; what went wrong, by what it is called."""
+    if backend is None:
+        return {}
+    from edged.runtime.build.pictures import PictureEngines  # noqa: PLC0415 - reads ONNX
+
+    engines = PictureEngines(store.settings, backend)
+    try:
+        with begin(PICTURES) as progress:
+            if force or not engines.there():
+                engines.make(progress, threading.Event())
+    except EdgedError as error:
+        return {PICTURES: error}
+    return {}
 
 
 def _build_one(

@@ -13,7 +13,7 @@ import pytest
 from engines_kit import obedient
 from typer.testing import CliRunner
 
-from edged.commands import engine_desk
+from edged.commands import engine_desk, engines
 from edged.commands.engines import app
 from edged.errors import ConfigError, EngineError, ModelError
 from edged.runtime.machine import Machine
@@ -24,7 +24,7 @@ ONE = "builtin_recogniser"
 INTERRUPTED = """
 import sys
 from fakes.engines import FakeEngines
-from edged.commands import engine_desk
+from edged.commands import engine_desk, engines
 from edged.runtime.machine import Machine
 engine_desk.machine_of = lambda _runtime: Machine({"cuda": FakeEngines})
 from edged.cli import main
@@ -230,3 +230,24 @@ def test_the_folder_of_the_configuration_is_used(fake, tmp_path, monkeypatch):
     run("build", ONE)
     assert (tmp_path / "here" / ONE).is_dir()
     assert [path.name for path in (tmp_path / "here").iterdir()] == [ONE]
+
+
+def test_the_graphs_that_work_on_frames_are_built_with_the_engines(fake, home, monkeypatch):
+    """For runtimes that need it, where no single model was named; once, or when forced."""
+    fake()
+    monkeypatch.setattr(engines, "HOLDS_FRAMES", {"cuda"})
+    monkeypatch.setattr(engine_desk.Desk, "ids", lambda _desk, named: list(named or ()))
+
+    def folders():
+        return sorted((home / "engines" / ".pictures").glob("*"))
+
+    assert run("build").exit_code == 0
+    (first,) = folders()
+    made_ns = first.stat().st_mtime_ns
+    assert run("build").exit_code == 0
+    assert folders()[0].stat().st_mtime_ns == made_ns
+    assert run("build", "--force").exit_code == 0
+    assert folders()[0].stat().st_mtime_ns > made_ns
+    fake(build="refuse")
+    done = run("build", "--force")
+    assert "there is no GPU" in str(done.exception)

@@ -106,7 +106,8 @@ class PictureEngines:
             shutil.rmtree(target, ignore_errors=True)
             partial.rename(target)
         except OSError as error:
-            raise room.disk_error(error, self.settings.folder) from error
+            if not self.there():  # else another process was quicker
+                raise room.disk_error(error, self.settings.folder) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         self._prune(target)
