@@ -67,9 +67,7 @@ def measure(
         for precision in ("fp32", PLANNED) if planned else ("fp32",):
             opener = _opener(wish, runtime, precision)
             openers = (opener, pictures)
-            found += _cases(
-                cases, standins, openers, precision, runs=wish.runs, progress=progress
-            )
+            found += _cases(cases, standins, openers, precision, runs=wish.runs, progress=progress)
     return found
 
 

@@ -20,12 +20,10 @@ def demo(
         typer.Option("--photo", help="Your own picture instead of the packaged ones."),
     ] = None,
     *,
-    out: Annotated[
-        Path, typer.Option("--out", help="Folder of the before/after sheet.")
-    ] = Path("demo-out"),
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Stay up afterwards, until Ctrl-C.")
-    ] = False,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the before/after sheet.")] = Path(
+        "demo-out"
+    ),
+    keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, until Ctrl-C.")] = False,
     embedded: Annotated[
         bool, typer.Option("--embedded", help="Use the embedded broker, not mosquitto.")
     ] = False,

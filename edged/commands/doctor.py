@@ -117,7 +117,6 @@ def _user(name: str) -> User:
         return User.current()
 
 
-
 def _as_seen_by(user: User) -> None:
     """Have the state folder be that user's, unless the environment names one.
 

@@ -132,9 +132,7 @@ def assemble(
             config.models.guard_recogniser,
             config.models.swapper,
         )
-    guard = Guard(
-        align=_align, alignment_of=_alignment, recognise=stages.recogniser, bounds=bounds
-    )
+    guard = Guard(align=_align, alignment_of=_alignment, recognise=stages.recogniser, bounds=bounds)
     progress("preparing characters and templates")
     characters, templates = _cast(config, stages)
     residency = stack.enter_context(
@@ -310,5 +308,3 @@ def _align(image: Image, matrix: Matrix) -> Image:
 
 def _alignment(points: Points) -> Matrix | None:
     return matrices([points], "arcface_112", SIZE_PX)[0]
-
-

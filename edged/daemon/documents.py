@@ -28,9 +28,7 @@ from edged.transport.clock import clock_synced, wall_ms
 from edged.transport.wire import VERSION, EventDoc, State, StatusDoc
 
 PACKAGES = ("onnxruntime", "onnxruntime-gpu", "opencv-python-headless", "numpy", "pyzmq")
-HIDES = (
-    "A disguise hides faces. It does not hide hair, clothes, badges, voices or the place."
-)
+HIDES = "A disguise hides faces. It does not hide hair, clothes, badges, voices or the place."
 """Said in `info`, so that no operator promises more."""
 
 
@@ -76,8 +74,11 @@ def info(config: Config, kit: Kit, isolation: Isolation, boot: str, session: str
             "verified": recipe.verified,
             "builtin": recipe.builtin,
             "sha256": _file_hash(config, recipe.file),
-            **({"runtime": _runtime(kit.serving.models[model_id])}
-               if model_id in kit.serving.models else {}),
+            **(
+                {"runtime": _runtime(kit.serving.models[model_id])}
+                if model_id in kit.serving.models
+                else {}
+            ),
         }
         for model_id, recipe in kit.recipes.items()
     }

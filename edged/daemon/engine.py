@@ -149,8 +149,7 @@ class Engine:
             list(config.scenes),
             mailbox,
             imagezmq_subscriptions=[
-                Subscription(address=s.address, camera=s.camera)
-                for s in frames.imagezmq_subscribe
+                Subscription(address=s.address, camera=s.camera) for s in frames.imagezmq_subscribe
             ],
             default_camera=frames.default_camera or None,
         )
@@ -244,8 +243,9 @@ class Engine:
             self._tick_status()
             if now_s >= next_health_s:
                 next_health_s = now_s + self._config.health.period_s
-                self._publish("health", msgspec.json.encode({**documents.stamp(),
-                                                             **self.figures()}))
+                self._publish(
+                    "health", msgspec.json.encode({**documents.stamp(), **self.figures()})
+                )
             if now_s >= next_enforce_s:
                 next_enforce_s = now_s + ENFORCE_S
                 self._enforce()

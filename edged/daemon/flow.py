@@ -319,9 +319,7 @@ class Flow:
             session_ms=session_ms,
         )
 
-    def _reply_known(
-        self, submission: Submission, doc: VerdictDoc, jpeg: bytes | None
-    ) -> None:
+    def _reply_known(self, submission: Submission, doc: VerdictDoc, jpeg: bytes | None) -> None:
         """Answer a shot that was answered before; its picture while it is kept."""
         picture = None
         if jpeg is not None and submission.ticket.wants_picture:

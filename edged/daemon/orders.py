@@ -51,9 +51,7 @@ class Orders:
     def __call__(self, command: CommandIn | ControlIn) -> ReplyDoc:
         """Do one command."""
         work = self._known().get(command.name)
-        reply = ReplyDoc(
-            id=command.id, ts_ms=wall_ms(), clock_synced=clock_synced(), status="ok"
-        )
+        reply = ReplyDoc(id=command.id, ts_ms=wall_ms(), clock_synced=clock_synced(), status="ok")
         try:
             if work is None:
                 raise ValueError(LATER)  # noqa: TRY301 - one place makes the error reply

@@ -67,7 +67,6 @@ class AsTheyAre:
         return self.opened(name, graph)
 
 
-
 class Residency:
     """An easel (see :data:`edged.stages.easel.Easel`) that goes where the models are.
 

@@ -344,9 +344,7 @@ class LinkState:
                 self._end()
 
     def _release(self) -> None:
-        released = self._rows.release(
-            limit_bytes=self._limit_bytes, calm=not self._docs.in_flight
-        )
+        released = self._rows.release(limit_bytes=self._limit_bytes, calm=not self._docs.in_flight)
         for item in released:
             if isinstance(item, Publish):
                 self._do(item)

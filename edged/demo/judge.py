@@ -79,9 +79,7 @@ class Judge:
             data.lbp_frontal_face_cascade_filename()  # type: ignore[no-untyped-call]
         )
         folder = Path(cv2.__file__).parent / "data"
-        self._confirm = cv2.CascadeClassifier(
-            str(folder / "haarcascade_frontalface_alt_tree.xml")
-        )
+        self._confirm = cv2.CascadeClassifier(str(folder / "haarcascade_frontalface_alt_tree.xml"))
         graph = prepared_bytes(recogniser, load_recipe("builtin_recogniser"))
         self._session = OnnxSession(graph, model_id="builtin_recogniser", threads=1)
         self._embed = Embedder(self._session.__enter__())
@@ -196,9 +194,7 @@ def _to_crop(x: int, y: int, side: int) -> Matrix:
 def _correlation(one: Image, other: Image) -> float:
     """|Normalised correlation| of two crops' inner parts; 0 when one is flat."""
     a, b = (
-        cv2.GaussianBlur(_gray(c)[_INNER], (0, 0), 1.5)
-        .astype(np.float32)
-        .ravel()
+        cv2.GaussianBlur(_gray(c)[_INNER], (0, 0), 1.5).astype(np.float32).ravel()
         for c in (one, other)
     )
     a, b = a - a.mean(), b - b.mean()

@@ -54,7 +54,8 @@ class Report:
         found = watcher.info.get("isolation", {})
         proof = "; ".join(
             f"{what.replace('_', ' ')}: {found['proof'][what]}"
-            for what in _PROOF if what in found.get("proof", {})
+            for what in _PROOF
+            if what in found.get("proof", {})
         )
         self.facts["isolation"] = str(found.get("mode", "unknown"))
         self.facts["isolation_proof"] = proof
@@ -161,9 +162,7 @@ def _stages_table(latencies: Mapping[str, tuple[float, float]]) -> Table:
 
 def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
     """A table that fits 80 columns."""
-    table = Table(
-        title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0)
-    )
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for name in words:
         table.add_column(name, no_wrap=True)
     for name in numbers:

@@ -17,9 +17,7 @@ Level = Literal["ok", "note", "warn", "fail"]
 """ok: as it should be; note: worth knowing, nothing to do; warn: works, but not as well or
 as safely as meant; fail: the engine will not start, or does not do what is configured."""
 
-Group = Literal[
-    "machine", "graphics", "software", "configuration", "models", "privacy", "network"
-]
+Group = Literal["machine", "graphics", "software", "configuration", "models", "privacy", "network"]
 
 BADNESS: Final[Mapping[Level, int]] = {"ok": 0, "note": 1, "warn": 2, "fail": 3}
 """Order of the levels, the worst has the largest number."""

@@ -121,4 +121,3 @@ def _left_out(check: Check) -> Finding:
         "note",
         f"not looked at until the configuration is right: {check.title}",
     )
-

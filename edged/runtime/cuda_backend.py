@@ -33,9 +33,7 @@ class CudaBackend:
     name = "cuda"
     artifact = "model.onnx"
 
-    def __init__(
-        self, settings: CudaSettings | None = None, driver: Driver | None = None
-    ) -> None:
+    def __init__(self, settings: CudaSettings | None = None, driver: Driver | None = None) -> None:
         self._settings = settings or CudaSettings()
         self._driver = driver
         self._findings: tuple[Finding, ...] | None = None

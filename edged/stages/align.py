@@ -14,9 +14,7 @@ from edged.faces import Image, Points
 from edged.geometry import Matrix, similarity, template
 
 
-def matrices(
-    landmarks: Sequence[Points], template_name: str, size_px: int
-) -> list[Matrix | None]:
+def matrices(landmarks: Sequence[Points], template_name: str, size_px: int) -> list[Matrix | None]:
     """Picture -> crop matrix of each face; None where its landmarks are degenerate."""
     target = template(template_name, size_px)
     return [similarity(points, target) for points in landmarks]

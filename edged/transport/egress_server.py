@@ -254,7 +254,8 @@ class EgressServer:
         with self._lock:
             self._peer, self._hello = peer, hello
             self._beat = Beat(
-                broker=hello.broker, published=self._beat.published,
+                broker=hello.broker,
+                published=self._beat.published,
                 reconnects=self._beat.reconnects,
             )
             self._in_flight.clear()

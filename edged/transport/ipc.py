@@ -113,8 +113,19 @@ _NAMES = {cls: kind for kind, cls in _KINDS.items()}
 Message = Hello | RowAck | RowAside | CommandIn | Beat | RowOut | DocOut | ReplyOut
 _ENCODER = msgspec.json.Encoder()
 __all__ = [
-    "MAX_JSON_BYTES", "NAME", "Beat", "CommandIn", "DocOut", "Hello", "Message", "ReplyOut",
-    "RowAck", "RowAside", "RowOut", "pack", "unpack",
+    "MAX_JSON_BYTES",
+    "NAME",
+    "Beat",
+    "CommandIn",
+    "DocOut",
+    "Hello",
+    "Message",
+    "ReplyOut",
+    "RowAck",
+    "RowAside",
+    "RowOut",
+    "pack",
+    "unpack",
 ]
 
 

@@ -34,8 +34,13 @@ def load(store: Store, row: int) -> Row | None:
     kind, session, camera, seq, last, reason, again, created_ms, synced, slot = found
     if kind == "gap":
         gap = GapDoc(
-            ts_ms=created_ms, clock_synced=bool(synced), session=session, camera=camera,
-            first=seq, last=last, reason=reason,
+            ts_ms=created_ms,
+            clock_synced=bool(synced),
+            session=session,
+            camera=camera,
+            first=seq,
+            last=last,
+            reason=reason,
         )
         return Row(row, "gap", camera, "", msgspec.json.encode(gap), None)
     body = read_body(store, row, slot, Place(session, camera, seq))

@@ -85,7 +85,13 @@ def _write_row(store: Store, place: Place, slot: int, size_bytes: int, shot_mac:
         "INSERT INTO rows (kind, session, camera, seq, last, reason, state, again, created_ms,"
         " synced, bytes, slot, shot_mac) VALUES ('result', ?, ?, ?, ?, '', ?, 0, ?, ?, ?, ?, ?)",
         (
-            *place, place.seq, PENDING, store.now_ms(), store.clock_synced(), size_bytes, slot,
+            *place,
+            place.seq,
+            PENDING,
+            store.now_ms(),
+            store.clock_synced(),
+            size_bytes,
+            slot,
             shot_mac,
         ),
     )
@@ -108,6 +114,12 @@ def _queued(doc: ResultDoc) -> VerdictDoc:
         "bystanders": doc.bystanders,
     }
     return answer(
-        Verdict.QUEUED, Reason.OK, id=doc.id, session=doc.session, seq=doc.seq, numbers=numbers,
-        latency_ms=doc.latency_ms.get("total", 0.0), builtin=doc.builtin,
+        Verdict.QUEUED,
+        Reason.OK,
+        id=doc.id,
+        session=doc.session,
+        seq=doc.seq,
+        numbers=numbers,
+        latency_ms=doc.latency_ms.get("total", 0.0),
+        builtin=doc.builtin,
     )

@@ -90,9 +90,7 @@ def expire(store: Store) -> int:
     old_ms = now_ms - int(limits.retention_s * 1000)
     stale_ms = now_ms - int(limits.unsent_max_age_s * 1000)
     done = select(store, "state<>? AND created_ms<?", (PENDING, old_ms), _BATCH)
-    stale = select(
-        store, "state=? AND again=0 AND created_ms<?", (PENDING, stale_ms), _BATCH
-    )
+    stale = select(store, "state=? AND again=0 AND created_ms<?", (PENDING, stale_ms), _BATCH)
     asked_again = select(store, "state=? AND again=1 AND created_ms<?", (PENDING, old_ms), _BATCH)
     shots_ms = now_ms - int(limits.dedupe_days * 86_400_000)
     victims = [*done, *stale, *asked_again]
@@ -159,9 +157,7 @@ def finish(store: Store) -> None:
     everything = select(store, "1", ())
     if store.new_keys:
         with store.transaction() as conn:
-            conn.execute(
-                "UPDATE meta SET value=? WHERE name='vault'", (store.vault.vault_id,)
-            )
+            conn.execute("UPDATE meta SET value=? WHERE name='vault'", (store.vault.vault_id,))
             conn.execute("DELETE FROM shots")
             conn.execute("DELETE FROM consents")
             delete(store, everything)
@@ -172,8 +168,7 @@ def finish(store: Store) -> None:
         store.new_keys = False
     purged = [v for v in everything if store.vault.state(v.slot) is SlotState.DESTROYED]
     spoiled = [
-        v for v in everything
-        if store.vault.state(v.slot) in (SlotState.FREE, SlotState.DAMAGED)
+        v for v in everything if store.vault.state(v.slot) in (SlotState.FREE, SlotState.DAMAGED)
     ]
     if purged:
         remove_unreadable(store, purged, "purge")
@@ -206,8 +201,13 @@ def purge(store: Store, selector: PurgeSelector) -> PurgeReceipt:
     truncated = truncate_log(store)
     log.info("outbox: purged %d rows, %d keys destroyed", len(victims), keys)
     return PurgeReceipt(
-        rows=len(victims), pictures=len(victims), verdicts=verdicts, gaps=gaps, keys=keys,
-        wal_truncated=truncated, at_ms=store.now_ms(),
+        rows=len(victims),
+        pictures=len(victims),
+        verdicts=verdicts,
+        gaps=gaps,
+        keys=keys,
+        wal_truncated=truncated,
+        at_ms=store.now_ms(),
     )
 
 

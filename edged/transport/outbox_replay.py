@@ -23,7 +23,8 @@ def replay(store: Store, camera: str, first: int, last: int, session: str) -> di
     with store.transaction() as conn:
         covered = conn.execute(
             "SELECT seq, last, kind FROM rows WHERE session=? AND camera=? AND seq<=? AND last>=?"
-            " ORDER BY seq, last", place,
+            " ORDER BY seq, last",
+            place,
         ).fetchall()
         conn.execute(
             "UPDATE rows SET state=?, again=1"

@@ -20,6 +20,7 @@ OnEvent = Callable[[str, str, dict[str, Any]], None]
 GapReason = Literal["overflow", "purge", "poison", "expired", "damaged"]
 AsideReason = Literal["too-large", "not-authorised", "rejected"]
 
+
 class Place(NamedTuple):
     """Where a result belongs in the stream of its camera."""
 

@@ -211,6 +211,4 @@ def unseal(key: bytes, part: bytes, sealed: bytes, place: Place) -> bytes | None
 
 
 def _bound_to(part: bytes, place: Place) -> bytes:
-    return b"|".join(
-        (place.session.encode(), part, place.camera.encode(), str(place.seq).encode())
-    )
+    return b"|".join((place.session.encode(), part, place.camera.encode(), str(place.seq).encode()))

@@ -22,7 +22,14 @@ VERSION = 1
 
 State = Literal["online", "degraded", "paused", "offline"]
 Command = Literal[
-    "ping", "pause", "resume", "reload", "replay", "purge", "selftest", "rotate-identity",
+    "ping",
+    "pause",
+    "resume",
+    "reload",
+    "replay",
+    "purge",
+    "selftest",
+    "rotate-identity",
     "diagnostics",
 ]
 DocTopic = Literal["status", "info", "health", "event"]

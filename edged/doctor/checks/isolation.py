@@ -52,9 +52,7 @@ def look(host: Host, setup: Setup) -> Iterator[Finding]:
             data=data,
         )
     else:
-        yield Finding(
-            "isolation.given", "ok", f"the engine can be shut in ({mode})", data=data
-        )
+        yield Finding("isolation.given", "ok", f"the engine can be shut in ({mode})", data=data)
 
 
 CHECK = Check(

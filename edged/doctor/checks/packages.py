@@ -63,9 +63,7 @@ def look(host: Host, _setup: Setup) -> Iterator[Finding]:
             "fail",
             f"{name} does not load: {reason}",
             where=host.prefix,
-            cure=(
-                pip(host, "install", "--force-reinstall", "--no-deps", distribution(name)),
-            ),
+            cure=(pip(host, "install", "--force-reinstall", "--no-deps", distribution(name)),),
             data=data,
         )
     if "died" in seen:

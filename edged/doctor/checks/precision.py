@@ -67,9 +67,7 @@ def _judge(model_id: str, path: Path | None, sha256: str) -> Finding:
             data=data,
         )
     data["figures"] = msgspec.to_builtins(plan.figures)
-    return Finding(
-        "precision.planned", "ok", f"{model_id}: {describe(plan)}", str(path), data=data
-    )
+    return Finding("precision.planned", "ok", f"{model_id}: {describe(plan)}", str(path), data=data)
 
 
 def describe(plan: PrecisionPlan) -> str:

@@ -65,8 +65,7 @@ def look(host: Host, _setup: Setup) -> Iterator[Finding]:
             f"onnxruntime lists {CUDA}, and no session can be had on it",
             where=str(folder),
             advice="edged never falls back unseen: it asks for one provider and looks which one "
-            "it got."
-            + (" The check cuda says why." if has_gpu(host) else ""),
+            "it got." + (" The check cuda says why." if has_gpu(host) else ""),
             data=data,
         )
     yield Finding("providers.true", "ok", f"sessions really run on {' and '.join(true)}", data=data)

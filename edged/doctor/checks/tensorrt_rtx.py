@@ -20,6 +20,4 @@ def look(host: Host, setup: Setup) -> Iterator[Finding]:
         yield from reasons(host, setup, "tensorrt-rtx", "TensorRT-RTX's plugin can be loaded")
 
 
-CHECK = Check(
-    "tensorrt-rtx", "graphics", "TensorRT-RTX, onnxruntime's plugin", look, timeout_s=120
-)
+CHECK = Check("tensorrt-rtx", "graphics", "TensorRT-RTX, onnxruntime's plugin", look, timeout_s=120)

@@ -39,6 +39,7 @@ _PEAK_SIGMAS = 4
 _SUMS = frozenset({"GlobalAveragePool", "ReduceL1", "ReduceMean", "ReduceSum", "ReduceSumSquare"})
 _AVERAGES = frozenset({"GlobalAveragePool", "ReduceMean"})
 _NORMS = frozenset({"GroupNormalization", "InstanceNormalization", "LayerNormalization"})
+_SQUARES = frozenset({"Mul", "Pow"})
 _ROOTS = frozenset({"Div", "Pow", "Reciprocal", "Sqrt"}) | MOVES
 
 
@@ -169,15 +170,46 @@ def _epsilon(subject: Subject, i: int, node: onnx.NodeProto) -> Iterable[tuple[i
     if least >= FP16_TINY:
         return
     yield i, "its epsilon is lost in FP16"
+    norm = set(_centred_power(subject, i))
+    for j in norm:
+        yield j, "it is a part of a norm whose quotient is in FP32"
     quotient = 1 / math.sqrt(least) if least > 0 else math.inf
     for j in _onward(subject, i, _ROOTS):
         yield j, "an epsilon guards it"
-        last = subject.node(j).op_type in {"Reciprocal", "Pow", "Div"}
-        if last and quotient > SAFE:
-            for name in subject.node(j).output:
-                for k in subject.read.get(name, []):
-                    if subject.node(k).op_type == "Mul":
-                        yield k, "it reads a quotient that an epsilon alone may bound"
+        for k in _factors(subject, j):
+            if norm & {subject.made.get(name) for name in subject.node(k).input}:
+                yield k, "it is a part of a norm whose quotient is in FP32"
+            elif quotient > SAFE:
+                yield k, "it reads a quotient that an epsilon alone may bound"
+
+
+def _factors(subject: Subject, i: int) -> Iterable[int]:
+    """Products that read a quotient."""
+    if subject.node(i).op_type in {"Reciprocal", "Pow", "Div"}:
+        for name in subject.node(i).output:
+            yield from (j for j in subject.read.get(name, []) if subject.node(j).op_type == "Mul")
+
+
+def _centred_power(subject: Subject, i: int) -> Iterable[int]:
+    """Mean, difference, square and mean of the square before an epsilon, if that is there.
+
+    The quotient needs the difference in FP32 anyway; with these four in FP32 the whole norm
+    is one island: a cast before it, and one behind.
+    """
+
+    def maker(names: Iterable[str], kinds: frozenset[str]) -> int | None:
+        made = (subject.made[name] for name in names if name in subject.made)
+        return next((j for j in made if subject.node(j).op_type in kinds), None)
+
+    power = maker(subject.node(i).input, _AVERAGES)
+    square = None if power is None else maker(subject.node(power).input, _SQUARES)
+    centred = None if square is None else maker(subject.node(square).input, frozenset({"Sub"}))
+    if power is None or square is None or centred is None:
+        return
+    yield from (power, square, centred)
+    mean = maker(subject.node(centred).input, _AVERAGES)
+    if mean is not None:
+        yield mean
 
 
 def _least(subject: Subject, name: str) -> float:

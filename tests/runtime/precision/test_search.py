@@ -145,14 +145,15 @@ def test_the_plan_makes_the_graph_that_was_measured() -> None:
     assert set(plan.figures.versions) >= {"edged", "onnx", "onnxruntime"}
 
 
-def test_ranges_of_other_crops_widen_what_is_kept() -> None:
-    """A site's own crops may go further than the generated ones."""
+def test_ranges_of_other_crops_count_as_well() -> None:
+    """A site's own crops may go further than the generated ones: the convolution is rescaled."""
     source = norm_net(gain=20.0)
     usual = measure(source, [crops(1), crops(2)])
-    wider = Ranges({name: peak * 20 for name, peak in usual.peaks.items()}, 1)
-    kept = set(search(source, wider=wider).fp32_nodes)
-    assert kept > set(search(source).fp32_nodes)
-    assert kinds(search(source, wider=wider)) <= NORM
+    wider = Ranges({name: peak * 1000 for name, peak in usual.peaks.items()}, 1)
+    assert not search(source).rescale
+    report = search(source, wider=wider)
+    assert [one.node for one in report.rescale] == ["conv_5"]
+    assert report.met
 
 
 def test_progress_is_told_phase_by_phase() -> None:
