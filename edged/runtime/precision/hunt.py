@@ -11,9 +11,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edged.runtime.precision.derive import Subject, at_risk
+from edged.runtime.precision.derive import at_risk
 from edged.runtime.precision.metrics import Bound, Error
 from edged.runtime.precision.nodes import MAC_OPS
+from edged.runtime.precision.subject import Subject
 from edged.runtime.precision.trial import Bench, losses
 
 _RESERVE_DB = 3.0

@@ -94,7 +94,7 @@ class _Walk:
                     self.exponents[name] = exponent
         was_read = {name for node in graph.node for name in node.input}
         replace_nodes(self.model, self._nodes)
-        read = {name for node in self._nodes for name in node.input} | ends
+        read = {name for node in self._nodes for name in (*node.input, *captured(node))} | ends
         for i in reversed(range(len(graph.initializer))):
             if graph.initializer[i].name in was_read - read:
                 del graph.initializer[i]

@@ -18,7 +18,6 @@ from edged.errors import EdgedError
 from edged.runtime.graph.tools import static_shapes
 from edged.runtime.precision import ranges as range_files
 from edged.runtime.precision.cpu import Feeds
-from edged.runtime.precision.derive import SAFE, SMALL, Subject
 from edged.runtime.precision.halves import FP16_TINY
 from edged.runtime.precision.macs import macs
 from edged.runtime.precision.nodes import MAC_OPS
@@ -26,6 +25,7 @@ from edged.runtime.precision.plan import Rescale
 from edged.runtime.precision.ranges import Ranges
 from edged.runtime.precision.rescale import rescaled
 from edged.runtime.precision.style import style_candidates
+from edged.runtime.precision.subject import SAFE, SMALL, Subject
 from edged.runtime.precision.trial import Bench
 
 _TARGET = 128.0
