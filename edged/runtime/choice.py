@@ -127,23 +127,23 @@ def _chosen(
 ) -> RuntimeChoice:
     asked = wish.require or wish.prefer
     wished = not asked or name == asked
-    why = "; ".join(_reasons(refused, brief=not asked))
+    why = "; ".join(_reasons(refused, asked))
     reason = f"{name} is {wish.words}" if wished else f"{asked} is preferred, {name} serves"
     slug = "" if wished else f"{asked}-{refused[0][1].slug}"
     full = f"{reason}; {why}" if why else reason
     return RuntimeChoice(name, found.precision, full, wished, slug, dict(found.engine))
 
 
-def _reasons(refused: list[tuple[str, Refusal]], *, brief: bool) -> list[str]:
+def _reasons(refused: list[tuple[str, Refusal]], asked: str) -> list[str]:
     """Why not the better ones, those with the same reason together.
 
     Args:
         refused: runtimes and why.
-        brief: nobody asked for one, so the first thing to mend is enough.
+        asked: all that is to be mended is told of this one, the first thing of others.
     """
     grouped: dict[str, list[str]] = {}
     for name, refusal in refused:
-        text = (refusal.first if brief else "") or refusal.text
+        text = refusal.text if name == asked else refusal.first or refusal.text
         grouped.setdefault(text, []).append(name)
     return [f"not {', '.join(names)}: {text}" for text, names in grouped.items()]
 

@@ -42,6 +42,29 @@ with tempfile.TemporaryDirectory() as run:
         engine.close()
 """
 
+BUILDS = """
+import json, sys, tempfile, threading
+from pathlib import Path
+from edged.config import load
+from edged.daemon.engine import Engine
+
+told, failed = [], threading.Event()
+def listen(document):
+    event = json.loads(document)
+    told.append([event["event"], event["data"]])
+    if event["event"] == "engine-build-failed":
+        failed.set()
+with tempfile.TemporaryDirectory() as run:
+    engine = Engine(load(Path(sys.argv[1])), Path(run))
+    engine.event.begin(listen)
+    engine.start()
+    engine.event.begin(listen)
+    assert failed.wait(90), told
+    said = engine.overview()
+    print(json.dumps({"told": told, "state": [said["state"], said["reason"]]}))
+    engine.close()
+"""
+
 CONFIG = """
 [device]
 name = "booth-1"
@@ -61,7 +84,8 @@ mode = "off"
 threads = 1
 {runtime}
 [engines]
-background = false
+background = {background}
+retries = 0
 """
 
 CASES = {
@@ -92,7 +116,7 @@ def pack(tmp_path_factory):
 def start(gpu_packages, paper_gpu, pack, tmp_path):
     """`start("no-cudnn", "require")`: what the engine says in that case."""
 
-    def started(case, wish, runtime="cuda"):
+    def started(case, wish, runtime="cuda", script=ENGINE):
         absent, device, extra, *_ = CASES[case] if case else ("", {}, "")
         folder = without(paper_gpu, absent) if absent else paper_gpu
         packages = gpu_packages
@@ -100,9 +124,10 @@ def start(gpu_packages, paper_gpu, pack, tmp_path):
             packages = doubled(gpu_packages, tmp_path / "packages")
         path = tmp_path / "edged.toml"
         lines = f'{wish} = "{runtime}"\n{extra}' if wish else extra
-        path.write_text(CONFIG.format(folder=pack, runtime=lines))
+        background = "true" if script is BUILDS else "false"
+        path.write_text(CONFIG.format(folder=pack, runtime=lines, background=background))
         state = {"XDG_STATE_HOME": str(tmp_path / "state")}
-        return ask(ENGINE, environment(folder, [packages], **device, **state), str(path))
+        return ask(script, environment(folder, [packages], **device, **state), str(path))
 
     return started
 
@@ -172,3 +197,12 @@ def test_without_a_wish_a_machine_without_a_gpu_is_in_order(start):
     assert said["reason"] not in {"runtime-not-wished", "cuda-no-driver"}
     assert (said["runtime"]["name"], said["runtime"]["wished"]) == ("cpu", True)
     assert "not tensorrt, tensorrt-rtx, cuda: no CUDA driver" in said["runtime"]["reason"]
+
+
+def test_a_gpu_that_kills_the_process_kills_a_trial_and_not_the_daemon(start):
+    """The paper GPU's cuDNN crashes at the first convolution; the CPU goes on serving."""
+    said = start("", "prefer", script=BUILDS)
+    (failed, *_) = [data for name, data in said["told"] if name == "engine-build-failed"]
+    assert failed["model"].startswith("builtin_")
+    assert "SIGSEGV" in failed["error"]
+    assert said["state"] == ["degraded", "cuda-engine-absent"]
