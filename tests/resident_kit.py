@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import onnxruntime as ort
+from onnx import TensorProto
 
+from edged.onnx_writer import Graph
 from edged.runtime.graph.picture import BUCKETS, cropper, paster, sampler
 from edged.runtime.session import TensorSpec
 from edged.stages.resident_bench import Bench
@@ -94,6 +96,24 @@ def scripted(model_id, inputs, outputs, answer, traffic=None):
     """A session that answers what a test says; shapes and dtypes by name."""
     specs = [[TensorSpec(n, s, np.dtype(d)) for n, (s, d) in o.items()] for o in (inputs, outputs)]
     return Device(model_id, *specs, answer, traffic)
+
+
+def network(output, extra, side):
+    """Crops -> 255 - crops; `checks` are the first numbers of the other input."""
+    g = Graph()
+    value = g.op("Sub", g.constant(255.0), g.cast("crops", TensorProto.FLOAT))
+    g.cast(value, TensorProto.UINT8, output)
+    numbers = extra
+    if extra == "latents":
+        numbers = g.op("Gather", extra, g.constant(np.int64(0)), axis=1)
+    mean = g.op("ReduceMean", g.cast("crops", TensorProto.FLOAT), axes=[1, 2, 3], keepdims=0)
+    g.op("Add", mean, numbers, to="checks")
+    return g.model(
+        output,
+        {"crops": ["n", side, side, 3], extra: ["n", 512] if extra == "latents" else [1]},
+        {output: ["n", side, side, 3], "checks": ["n"]},
+        {"crops": TensorProto.UINT8, output: TensorProto.UINT8},
+    )
 
 
 def _spec(node):

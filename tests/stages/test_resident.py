@@ -8,7 +8,7 @@ from graph_kit import prepared
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
-from resident_kit import DeviceSession, bench
+from resident_kit import DeviceSession, bench, network
 
 from edged.bench.standins.detector import scrfd, yunet
 from edged.bench.standins.faces import draw_face
@@ -27,24 +27,6 @@ SIDE = 64
 SWAP, RESTORE = oval_mask("arcface_128", SIDE), oval_mask("ffhq_512", SIDE)
 
 
-def network(name, output, extra):
-    """Crops -> 255 - crops; `checks` are the first numbers of the other input."""
-    g = Graph()
-    value = g.op("Sub", g.constant(255.0), g.cast("crops", TensorProto.FLOAT))
-    g.cast(value, TensorProto.UINT8, output)
-    numbers = extra
-    if extra == "latents":
-        numbers = g.op("Gather", extra, g.constant(np.int64(0)), axis=1)
-    mean = g.op("ReduceMean", g.cast("crops", TensorProto.FLOAT), axes=[1, 2, 3], keepdims=0)
-    g.op("Add", mean, numbers, to="checks")
-    return g.model(
-        name,
-        {"crops": ["n", SIDE, SIDE, 3], extra: ["n", 512] if extra == "latents" else [1]},
-        {output: ["n", SIDE, SIDE, 3], "checks": ["n"]},
-        {"crops": TensorProto.UINT8, output: TensorProto.UINT8},
-    )
-
-
 def recogniser():
     """The mean colour of a crop as its vector."""
     g = Graph()
@@ -61,7 +43,7 @@ class Net:
 
     def __init__(self, output, extra, most):
         self.most = most
-        self.session = DeviceSession(network(output, output, extra), model_id=output)
+        self.session = DeviceSession(network(output, extra, SIDE), model_id=output)
 
     def __call__(self, crops, given):
         """From host memory, as the stages do it."""
