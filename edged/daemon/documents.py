@@ -19,6 +19,7 @@ import psutil
 from edged import __version__
 from edged.config import Config
 from edged.daemon.assemble import Kit
+from edged.daemon.gpu_figures import GpuFigures
 from edged.privacy.hardening import found as hardening_found
 from edged.privacy.isolation import Isolation
 from edged.runtime.choice import UNPROVEN
@@ -157,6 +158,7 @@ class Machine:
     def __init__(self) -> None:
         self._process = psutil.Process()
         self._process.cpu_percent()
+        self._gpu = GpuFigures()
 
     def figures(self) -> dict[str, Any]:
         """Memory, load and temperature, as far as the system tells."""
@@ -175,7 +177,7 @@ class Machine:
         temperature = _cpu_temperature()
         if temperature is not None:
             figures["cpu_temp_c"] = temperature
-        return figures
+        return {**figures, **self._gpu.figures()}
 
 
 def _cpu_temperature() -> float | None:
