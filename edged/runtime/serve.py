@@ -68,8 +68,8 @@ class _Served:
     model: Model
     session: SwitchingSession
     choice: RuntimeChoice
-    wanted: str = ""
-    """The better runtime whose engine is being built; empty: none."""
+    wanted: list[str]
+    """Better runtimes that lack only an engine, best first; the first one's is being built."""
     trouble: str = ""
     """Slug of what is wrong with it; empty: nothing."""
 
@@ -121,7 +121,7 @@ class Serving:
 
         choice = choose(self._wish, offer, model_id=model.id)
         log.info("model %s: %s, %s (%s)", model.id, choice.name, choice.precision, choice.reason)
-        wanted = next((name for name, why in lacking if why.state in MENDED_BY_BUILDING), "")
+        wanted = [name for name, why in lacking if why.state in MENDED_BY_BUILDING]
         with self._lock:
             self._models[model.id] = _Served(model, session, choice, wanted)
             self.version += 1
@@ -176,7 +176,11 @@ class Serving:
         builder = Rebuilder(self._means.engines, listeners, self._means.patience)
         self._builder = stack.enter_context(builder)
         for one in wanted:
-            builder.want(one.model, self._means.machine.backend(one.wanted))
+            self._build(builder, one)
+
+    def _build(self, builder: Rebuilder, one: _Served) -> None:
+        """Have the engine of the best runtime that lacks one built."""
+        builder.want(one.model, self._means.machine.backend(one.wanted[0]))
 
     def _built(self, model: Model, paper: Manifest) -> None:
         """An engine was accepted; on the builder's thread."""
@@ -194,6 +198,13 @@ class Serving:
         if pause_s is not None:
             data["again_in_s"] = round(pause_s)
         self._event("engine-build-failed", type(error).__name__, data)
+        with self._lock:
+            one = self._models[model.id]
+            if pause_s is None and one.wanted:
+                del one.wanted[0]  # trying again is of no use: the next best one, then
+            following = bool(one.wanted) and pause_s is None
+        if following and self._builder is not None:
+            self._build(self._builder, one)
 
     def _heard(self, model_id: str, phase: str, share: float) -> None:
         self._progress = (model_id, phase, share)
@@ -224,7 +235,7 @@ class Serving:
         )
         log.info("model %s: switched to %s, %s", one.model.id, name, choice.precision)
         with self._lock:
-            one.choice, one.wanted, one.trouble = choice, "", ""
+            one.choice, one.wanted, one.trouble = choice, [], ""
             self.version += 1
         data = {"model": one.model.id, "runtime": name, "precision": choice.precision}
         self._event("engine-rebuilt", "", data)

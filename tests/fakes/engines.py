@@ -43,6 +43,16 @@ class FakeEngines:
         return OnnxSession(folder / self.artifact, model_id=model_id, threads=1, meter=meter)
 
 
+class RefusingTensorRt(FakeEngines):
+    """A builder whose parser takes no graph; that of `cuda` goes on as told."""
+
+    name = "tensorrt"
+    artifact = "engine.plan"
+
+    def build(self, _model, _profile, _out, _settings, _progress):
+        raise ModelError("the parser does not know node 7")
+
+
 def _wish(key, default):
     path = Path(os.environ.get("EDGED_FAKE_ENGINES", "/nowhere"))
     return json.loads(path.read_text()).get(key, default) if path.is_file() else default

@@ -12,12 +12,13 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
-from fakes.engines import FakeEngines
+from fakes.engines import FakeEngines, RefusingTensorRt
 
 from edged.errors import EngineError
 from edged.runtime.build.make import Order, make
 from edged.runtime.build.rebuild import Patience
 from edged.runtime.choice import Wish
+from edged.runtime.driver import Driver, Gpu
 from edged.runtime.graph.load import load_prepared
 from edged.runtime.machine import Machine
 from edged.runtime.onnx import OnnxSession
@@ -27,12 +28,15 @@ from edged.runtime.session import Meter
 CROPS = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
 
 
+CARD = Driver("13.0", (Gpu(0, "card", "89", 8192, integrated=False),))
+
+
 class Daemon:
     """A serving with what it needs, and what it said."""
 
-    def __init__(self, store, stack, wish, *, backend=FakeEngines, background=True):
+    def __init__(self, store, stack, wish, *, backend=FakeEngines, background=True, more=()):
         self.events, self.stack = [], stack
-        machine = Machine({"cuda": backend})
+        machine = Machine({"cuda": backend, **dict(more)}, ask_driver=lambda: CARD)
 
         def open_cpu(model):
             prepared = load_prepared(model.path, model.recipe).model.SerializeToString()
@@ -167,6 +171,17 @@ def test_a_build_that_fails_is_told_and_tried_again(daemon, model, fake):
     assert "again_in_s" in told
     fake(build="well")
     one.until("engine-rebuilt")
+
+
+def test_a_graph_that_one_builder_does_not_take_is_built_for_the_next_best(daemon, model):
+    """Trying again is of no use; the CPU need not serve for ever."""
+    one = daemon(Wish(), more={"tensorrt": RefusingTensorRt})
+    one.open(model)
+    assert one.serving.models[model.id].name == "cpu"
+    one.serving.start(one.stack)
+    assert one.until("engine-rebuilt")["runtime"] == "cuda"
+    assert "parser" in one.until("engine-build-failed")["error"]
+    assert "not tensorrt" in one.serving.models[model.id].reason
 
 
 def test_an_engine_out_of_bounds_never_serves(daemon, model, fake):
