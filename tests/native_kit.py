@@ -13,6 +13,7 @@ or the user's cache folder.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shutil
@@ -65,7 +66,8 @@ def fetch(name: str) -> Path:
         AbsentError: offline, or there is no build for this Python and machine.
     """
     python = "py3" if name == "rtx" else f"cp{sys.version_info[0]}{sys.version_info[1]}"
-    folder = cache_folder() / "wheels" / f"{name}-{python}"
+    mark = hashlib.sha256((SOURCES / f"{name}.txt").read_bytes()).hexdigest()[:8]
+    folder = cache_folder() / "wheels" / f"{name}-{python}-{mark}"
     found = sorted(folder.glob("*.whl"))
     if found:
         return found[0]
@@ -103,7 +105,10 @@ def tree(version: str, gcc: str, *, rtx: bool = False) -> Path:
     """
     kind = "rtx" if rtx else "stub"
     python = f"cp{sys.version_info[0]}{sys.version_info[1]}"
-    target = cache_folder() / "trees" / f"{version}-{kind}-{python}"
+    made_of = [Path(__file__), SOURCES / "nvinfer.c", SOURCES / f"bindings-{version}.txt"]
+    made_of += [SOURCES / "rtx.txt"] if rtx else []
+    mark = hashlib.sha256(b"".join(path.read_bytes() for path in made_of)).hexdigest()[:8]
+    target = cache_folder() / "trees" / f"{version}-{kind}-{python}-{mark}"
     if target.is_dir():
         return target
     wheels = [fetch(f"bindings-{version}"), *([fetch("rtx")] if rtx else [])]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -67,5 +68,12 @@ def ask_child(
             said, _ = child.communicate(timeout=_LAST_WORDS_S)
         return Answer(said, f"no answer in {timeout_s:g} s", hung=True)
     if child.returncode < 0:
-        return Answer(said, f"its process was ended by signal {-child.returncode}")
+        return Answer(said, f"its process was ended by {_signal(-child.returncode)}")
     return Answer(said, f"its process ended with code {child.returncode}")
+
+
+def _signal(number: int) -> str:
+    try:
+        return f"{signal.Signals(number).name} (signal {number})"
+    except ValueError:  # a real-time one
+        return f"signal {number}"

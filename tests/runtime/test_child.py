@@ -8,7 +8,7 @@ from edged.runtime.child import ask_child
 @pytest.mark.parametrize(
     ("script", "ended"),
     [
-        ("import os; print('said', flush=True); os.kill(os.getpid(), 11)", "signal 11"),
+        ("import os; print('said', flush=True); os.kill(os.getpid(), 11)", "SIGSEGV (signal 11)"),
         ("print('said', flush=True); raise SystemExit(3)", "code 3"),
         ("import time; print('said', flush=True); time.sleep(60)", "no answer in 1 s"),
     ],

@@ -23,7 +23,7 @@ class TestTrials:
     @pytest.mark.parametrize(
         ("do", "words"),
         [
-            ("crash", "ended by signal 11"),
+            ("crash", "ended by SIGSEGV"),
             ("no run", "no kernel"),
             ("no context", "no context"),
             ("open output", "no fixed extents"),
