@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edged import tables
 from edged.config.schema import BUILTIN_PHOTO, TURNS, UNDERSTOOD, Config
+from edged.runtime.settings import CANVAS_PX
 from edged.transport.link import TlsSettings, is_loopback
 
 
@@ -36,6 +37,12 @@ def warnings(config: Config) -> list[str]:
         found.append('isolation.mode = "off": nothing but trust keeps the engine off the network')
     if set(config.guard.rotations_deg) != set(TURNS):
         found.append("guard.rotations_deg: faces in turned pictures may be missed")
+    sizes = (*config.guard.sizes_px, *config.guard.stream_sizes_px)
+    if max(sizes, default=0) > CANVAS_PX[-1] and config.runtime.require not in ("cpu", "cuda"):
+        found.append(
+            f"guard.sizes_px: detectors built for TensorRT take {CANVAS_PX[-1]} px at most; on it, "
+            'frames that need more are refused; take less, or runtime.require = "cuda"'
+        )
     if config.models.guard_recogniser == config.models.embedder and not config.builtin:
         found.append(
             "models.guard_recogniser is the embedder too: a fault of it would judge itself; "

@@ -9,6 +9,7 @@ import onnx
 
 from edged.runtime.backend import Profile, Shapes
 from edged.runtime.graph.picture import BUCKETS, SMALLEST_PX, TILE_PX
+from edged.runtime.settings import CANVAS_PX
 
 LARGEST_PX = 2048
 """Side of a frame that engines are built for: they hold memory for the largest extents, and
@@ -16,7 +17,6 @@ at 4096 px the seven would take more than a gigabyte of it on a Jetson."""
 
 _Range = tuple[int, int, int]
 
-CANVAS_PX: _Range = (32, 640, 1280)
 CROP_PX: _Range = (16, 128, 1024)
 """At least, usually, at most."""
 

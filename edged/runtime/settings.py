@@ -11,6 +11,10 @@ from typing import Annotated
 
 import msgspec
 
+CANVAS_PX = (32, 640, 1280)
+"""Sides of the picture that a detector's engine takes, multiples of 32: at least, usually, at
+most.  Engines hold memory for the most."""
+
 
 class BuildSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How models are made into engines, the table `[engines]`.

@@ -175,6 +175,15 @@ def test_the_builtin_pack_with_a_remote_broker_is_a_warning_until_it_is_understo
     assert "its pictures go to a remote broker" in warnings(loads(allowed, PATH))[0]
 
 
+def test_a_size_that_no_tensorrt_engine_takes_is_a_warning():
+    """Unless the runtime is one that takes any size."""
+    large = f"{GOOD}[guard]\nsizes_px = [1920, 256]\n"
+    assert any("1280 px at most" in line for line in warnings(loads(large, PATH)))
+    cuda = f'{large}[runtime]\nrequire = "cuda"\n'
+    assert not any("1280 px" in line for line in warnings(loads(cuda, PATH)))
+    assert not any("1280 px" in line for line in warnings(loads(GOOD, PATH)))
+
+
 def test_files_are_looked_for_by_the_process_that_needs_them(tmp_path):
     """Engine: photos. Uplink: certificates and password. Each its own."""
     path = tmp_path / "edged.toml"

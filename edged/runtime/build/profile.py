@@ -10,9 +10,7 @@ import onnx
 from edged.recipe import Batch
 from edged.runtime.backend import Profile, Shapes
 from edged.runtime.graph.tools import free_inputs
-
-CANVAS_PX = (32, 640, 1280)
-"""Sides of a detector's picture, multiples of 32: at least, usually, at most."""
+from edged.runtime.settings import CANVAS_PX
 
 
 def profile_of(prepared: onnx.ModelProto, batch: Batch) -> Profile:
