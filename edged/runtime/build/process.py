@@ -200,7 +200,7 @@ class _Watch:
                 "it may, and was ended; raise engines.memory_mb, lower engines.workspace_mb, or "
                 "build while nothing else runs"
             )
-        free, all_of_it = room.free_memory_mb(), psutil.virtual_memory().total // room.MIB
+        free, all_of_it = room.free_memory_mb(), room.total_memory_mb()
         if free < _FREE_FLOOR * all_of_it and used > free:
             raise EngineError(
                 f"the build was ended because only {free} MiB of memory were left to everything "

@@ -64,7 +64,7 @@ def sync_tree(folder: Path) -> None:
 
 def free_memory_mb(proc: Path = Path("/proc"), cgroups: Path = _CGROUPS) -> int:
     """Main memory that a new process may take: the machine's, or less in a control group."""
-    free = int(psutil.virtual_memory().available)
+    free = _machine_bytes()[0]
     try:
         lines = (proc / "self" / "cgroup").read_text().splitlines()
     except OSError:
@@ -76,6 +76,21 @@ def free_memory_mb(proc: Path = Path("/proc"), cgroups: Path = _CGROUPS) -> int:
                 left = _left_bytes(folder)
                 free = free if left is None else min(free, left)
     return max(0, free) // MIB
+
+
+def total_memory_mb() -> int:
+    """Main memory of the machine."""
+    return _machine_bytes()[1] // MIB
+
+
+def _machine_bytes() -> tuple[int, int]:
+    """Available and total main memory; a unit may not see /proc/meminfo (ProcSubset=pid)."""
+    try:
+        memory = psutil.virtual_memory()
+    except OSError:  # the kernel's own call tells less: pages of files count as taken
+        page = os.sysconf("SC_PAGE_SIZE")
+        return os.sysconf("SC_AVPHYS_PAGES") * page, os.sysconf("SC_PHYS_PAGES") * page
+    return int(memory.available), int(memory.total)
 
 
 def _left_bytes(folder: Path) -> int | None:

@@ -103,3 +103,11 @@ def test_a_backend_that_is_not_there_is_an_error():
     """A worker of another version is told, not a traceback."""
     with pytest.raises(EngineError, match="not a part of this edged"):
         jobs.make_backend(jobs.Maker(path="edged.runtime.nothing:Nothing"))
+
+
+def test_memory_is_known_where_a_unit_hides_meminfo(tmp_path, monkeypatch):
+    """Less exactly, but in the right order of magnitude."""
+    before = room.total_memory_mb()
+    monkeypatch.setattr("psutil.PROCFS_PATH", str(tmp_path))
+    assert room.total_memory_mb() == pytest.approx(before, rel=0.1)
+    assert 0 < room.free_memory_mb() <= room.total_memory_mb()
