@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from graph_kit import at_opset, prepared, run, running, session_of
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from edged.bench.standins import detector, recogniser, restorers, swapper
 from edged.errors import ModelError
@@ -91,6 +91,21 @@ def test_fidelity_reaches_a_network_that_wants_doubles():
     with running(restorers.build("codeformer"), "codeformer") as session:
         out = run(session, crops=faces, strength=one, fidelity=one)
     assert np.abs(out["restored"].astype(int) - faces).max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(), (1,)], ids=str)
+@pytest.mark.parametrize("kind", [TensorProto.DOUBLE, TensorProto.FLOAT, TensorProto.FLOAT16])
+def test_fidelity_is_fed_as_the_file_declares_it(shape, kind):
+    """A scalar or a list of one, of whatever type: outside it is float32 [1]."""
+    file = restorers.build("codeformer")
+    (info,) = [i for i in file.graph.input if len(i.type.tensor_type.shape.dim) == 1]
+    info.CopyFrom(helper.make_tensor_value_info(info.name, kind, shape))
+    ready = prepared(file, "codeformer").model
+    assert ends(ready)["fidelity"] == ("FLOAT", [1])
+    faces, one = crops(1, 512), np.ones(1, np.float32)
+    with session_of(ready) as session:
+        out = run(session, crops=faces, strength=one, fidelity=one)["restored"]
+    assert np.abs(out.astype(int) - faces).max() <= 1
 
 
 def test_taps_are_cut_with_what_fed_them():
