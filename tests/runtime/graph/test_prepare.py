@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from graph_kit import at_opset, prepared, run, running, session_of
@@ -10,7 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 from edged.bench.standins import detector, recogniser, restorers, swapper
 from edged.errors import ModelError
 from edged.onnx_writer import Graph
+from edged.recipe import load_recipe
 from edged.runtime.graph import tools
+from edged.runtime.graph.prepare import prepare
 from edged.runtime.graph.proof import draw_feeds
 
 RNG = np.random.default_rng(7)
@@ -255,6 +258,28 @@ def test_channels_keep_their_order():
             out = run(session, crops=grey, strength=np.ones(1, np.float32))["restored"]
         want = np.array([0.8, 1, 1.2]) * (200 - 127.5) + 127.5
         assert np.abs(out[0, 0, 0] - want).max() <= 1
+
+
+def test_normalisation_by_channel_is_in_the_network_s_order():
+    """What goes in by three means and deviations comes out by the same three."""
+    recipe = load_recipe("gfpgan_1.4")
+    mean, std = (10.0, 60.0, 120.0), (1.0, 2.0, 4.0)
+    contract = msgspec.structs.replace(
+        recipe.contract, mean=mean, std=std, out_mean=mean, out_std=std
+    )
+    picture = crops(1, 512)
+    for first in (convolution, passing):
+        graph = Graph()
+        gain = np.array([2, 1, 1], np.float32).reshape(1, 3, 1, 1)
+        graph.op("Mul", first(graph), graph.constant(gain), to="output")
+        shape = (1, 3, 512, 512)
+        model = graph.model("m", {"input": shape}, {"output": shape})
+        ready = prepare(model, model_id="m", family="restorer", contract=contract).model
+        with session_of(ready) as session:
+            out = run(session, crops=picture, strength=np.ones(1, np.float32))["restored"]
+        want = picture.astype(np.float32)
+        want[..., 2] = (want[..., 2] - mean[0]) * 2 + mean[0]
+        assert np.abs(out - np.clip(want, 0, 255)).max() <= 1
 
 
 def convolution(graph):
