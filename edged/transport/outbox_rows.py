@@ -95,6 +95,10 @@ class Known:
     picture: bytes | None
 
 
+_LATEST_MS = 2**63 - 1
+"""What SQLite's integers hold."""
+
+
 @dataclass(frozen=True, repr=False)
 class PurgeSelector:
     """Which rows a purge takes: all, one shot, one consent, or all before a time."""
@@ -119,7 +123,7 @@ class PurgeSelector:
                 return PurgeSelector(shot=value)
             if name == "consent" and isinstance(value, str) and re.fullmatch(CONSENT, value):
                 return PurgeSelector(consent=value)
-            if name == "before_ms" and type(value) is int and value > 0:
+            if name == "before_ms" and type(value) is int and 0 < value <= _LATEST_MS:
                 return PurgeSelector(before_ms=value)
         raise ValueError(
             'purge takes exactly one of {"all": true}, {"shot": ID}, {"consent": REF}, '

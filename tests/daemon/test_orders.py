@@ -182,6 +182,13 @@ def test_any_data_gets_a_reply(kept, name, data):
     assert kept.do(name, {"camera": "booth", "from": 1, "to": 1, **data}).id == "c1"
 
 
+def test_a_time_that_no_database_holds_is_refused(kept):
+    """It came from a broker; the purge takes nothing."""
+    assert kept.do("purge", {"before_ms": 2**63}).status == "error"
+    replay = {"camera": "booth", "from": 1, "to": 2**63}
+    assert kept.do("replay", replay).status in {"ok", "error"}
+
+
 def test_an_error_of_ours_is_a_reply(desk, monkeypatch):
     """Its message is for people."""
 
