@@ -99,7 +99,10 @@ class Outcome:
 
 
 class Watch:
-    """Wall time of stages, and how much of it sessions took; `stage` is the last one."""
+    """Wall time of stages, and how much of it sessions took; `stage` is the last one.
+
+    On a device a stage may only begin what a later one waits for: the time is the later one's.
+    """
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
