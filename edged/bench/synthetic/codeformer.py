@@ -21,8 +21,9 @@ from edged.faces import Floats
 
 SIZE_PX = 512
 FUSED = (32, 64, 128, 256)
-LOUD = 300.0
-"""Of the streams: values of 12,000 at the ends of the normal distribution."""
+LOUD = 900.0
+"""Of the streams at width 1: the largest values come near 12,000.  Narrow networks have
+longer tails and are made quieter."""
 
 _CALM = 0.4
 """1 / what a stream has grown to where it is fused."""
@@ -33,7 +34,7 @@ _EPSILON = 1e-5
 
 def write(net: Net) -> onnx.ModelProto:
     """The graph, `codeformer` by contract."""
-    layers = VqLayers(net, LOUD)
+    layers = VqLayers(net, LOUD * net.width**0.5)
     features: dict[int, str] = {}
     code = layers.encoder("x", seen=features.__setitem__)
     found = _styled(net, _lookup(net, code, layers.code), code)
