@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import msgspec
 import numpy as np
 import onnx
 import pytest
+from engines_kit import obedient
 from resident_kit import DeviceSession
 
+from edged.config.schema import Config, DeviceTable
 from edged.daemon.residency import AsTheyAre, Residency
+from edged.daemon.sessions import picture_shelves
 from edged.errors import EngineError
 from edged.recipe import Placement, load_recipe
+from edged.runtime.machine import Machine
+from edged.runtime.session import Meter
+from edged.runtime.settings import BuildSettings
 from edged.stages.easel import HostPicture
 from edged.stages.resident import DevicePicture
 
@@ -143,3 +151,21 @@ def test_a_network_is_fed_on_the_device_only_where_it_runs_and_may():
     assert [bench.resident(name) for name in served] == [True, False, False]
     served["gfpgan_1.4"] = "cuda"
     assert bench.resident("gfpgan_1.4")
+
+
+def test_each_runtime_s_graphs_come_from_where_they_can(tmp_path, monkeypatch):
+    """As they are, built in the background, or not at all."""
+    tell = obedient(tmp_path / "fake", monkeypatch)
+    settings = BuildSettings(folder=tmp_path / "engines")
+    config = Config(device=DeviceTable(name="d", site="s"), cameras={}, scenes={}, engines=settings)
+    machine = Machine({"tensorrt": type(tell())})
+    with ExitStack() as stack:
+        shelf_of = picture_shelves(config, Meter(), machine, stack)
+        assert isinstance(shelf_of("cpu"), AsTheyAre)
+        assert isinstance(shelf_of("cuda"), AsTheyAre)
+        assert shelf_of("tensorrt-rtx") is None
+        built = Residency("on", lambda _id: "tensorrt", RECIPES, "inswapper_128", shelf_of)
+        with built:
+            assert built.runtime == "tensorrt"
+            assert isinstance(built(FRAME), DevicePicture)
+            assert isinstance(built(np.zeros((2049, 100, 3), np.uint8)), HostPicture)
