@@ -149,23 +149,31 @@ def _reasons(refused: list[tuple[str, Refusal]], asked: str) -> list[str]:
 
 
 def summary(device: RuntimeChoice, models: Mapping[str, RuntimeChoice]) -> RuntimeChoice:
-    """The device's choice in the light of its models': one that strays is named.
+    """The device's choice in the light of its models': what serves, and who strays.
 
     Args:
         device: what was chosen before any engine was looked at.
         models: by id, those that run on a runtime at all.
+
+    Returns:
+        A choice whose name and precision are those of every model, or "mixed".
     """
+    if not models:
+        return device
+    name = _one({one.name for one in models.values()})
+    precision = _one({one.precision for one in models.values()})
     astray = {mid: one for mid, one in models.items() if one.name != device.name}
-    precisions = sorted({one.precision for one in models.values()})
-    precision = precisions[0] if len(precisions) == 1 else "mixed" if precisions else "fp32"
-    if not astray:
-        return replace(device, precision=precision)
     unwished = next((one for one in astray.values() if not one.wished), None)
-    names = "; ".join(f"{mid} runs on {one.name} ({one.reason})" for mid, one in astray.items())
+    told = [f"{mid} runs on {one.name} ({one.reason})" for mid, one in astray.items()]
     return replace(
         device,
+        name=name,
         precision=precision,
-        reason=f"{device.reason}; {names}",
+        reason="; ".join([device.reason, *told]),
         wished=device.wished and unwished is None,
         slug=device.slug or (unwished.slug if unwished else ""),
     )
+
+
+def _one(found: set[str]) -> str:
+    return found.pop() if len(found) == 1 else "mixed"

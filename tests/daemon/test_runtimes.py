@@ -161,7 +161,7 @@ def test_a_gpu_that_works_is_used_as_soon_as_there_are_engines(start):
     """Preferred and without engines: every model is named with what to do."""
     said = start("", "prefer")
     assert (said["state"], said["reason"]) == ("degraded", "cuda-engine-absent")
-    assert said["runtime"]["name"] == "cuda"
+    assert said["runtime"]["name"] == "cpu"
     for name, one in said["models"].items():
         assert one["name"] == "cpu"
         assert f"edged engines build {name}" in one["reason"]

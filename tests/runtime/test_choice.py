@@ -84,7 +84,7 @@ def test_the_device_tells_of_a_model_that_strays():
         Wish(prefer="cuda"), offering("cpu", why=Refusal("engine-stale", "is stale")), model_id="r"
     )
     found = summary(device, {"swapper": device, "r": stale})
-    assert (found.name, found.wished, found.slug) == ("cuda", False, "cuda-engine-stale")
+    assert (found.name, found.wished, found.slug) == ("mixed", False, "cuda-engine-stale")
     assert "r runs on cpu" in found.reason
     assert found.precision == "mixed"
 
@@ -95,3 +95,13 @@ def test_models_that_agree_change_nothing():
     one = choose(Wish(), offering("cuda", "cpu"))
     found = summary(device, {"a": one, "b": one})
     assert (found.reason, found.precision) == (device.reason, "fp16-planned")
+
+
+def test_the_device_bears_no_name_of_a_runtime_that_serves_nothing():
+    """TensorRT works here, and every model still runs on the CPU."""
+    device = choose(Wish(), offering(*ORDER))
+    absent = Refusal("engine-absent", "was not built")
+    one = choose(Wish(), offering("cpu", why=absent), model_id="m")
+    found = summary(device, {"m": one})
+    assert (device.name, found.name, found.precision) == ("tensorrt", "cpu", "fp32")
+    assert "m runs on cpu" in found.reason
