@@ -43,7 +43,8 @@ def at_risk(subject: Subject) -> dict[str, str]:
             for j, reason in rule(subject, i, node):
                 if subject.typing.half[j] or subject.labels[j] not in subject.typing.forced:
                     found.setdefault(j, reason)
-    _bridge(subject, found)
+    for i in between(subject, found):
+        found[i] = "it lies between nodes that stay in FP32"
     return {subject.labels[i]: found[i] for i in sorted(found)}
 
 
@@ -198,25 +199,29 @@ def _onward(subject: Subject, start: int, kinds: frozenset[str]) -> Iterable[int
                     yield j
 
 
-def _bridge(subject: Subject, found: dict[int, str]) -> None:
-    """A node without multiply-adds between two FP32 nodes joins them: one island, fewer casts."""
+def between(subject: Subject, fp32: Iterable[int]) -> set[int]:
+    """Nodes without multiply-adds that join FP32 nodes to one island: fewer casts.
+
+    Args:
+        subject: the graph.
+        fp32: positions of the nodes that stay in FP32.
+
+    Returns:
+        Positions of those that come after one of them and before nothing else.
+    """
+    kept = set(fp32)
+    joined: set[int] = set()
     nodes = subject.model.graph.node
-
-    def light(i: int) -> bool:
-        return nodes[i].op_type not in MAC_OPS and subject.typing.half[i]
-
     changed = True
     while changed:
         changed = False
         for i, node in enumerate(nodes):
-            if i in found or not light(i):
+            if i in kept or node.op_type in MAC_OPS or not subject.typing.half[i]:
                 continue
-            before = any(
-                subject.made.get(name) in found
-                for name in node.input
-                if name not in subject.constants
-            )
+            before = any(subject.made.get(name) in kept for name in node.input)
             after = [j for name in node.output for j in subject.read.get(name, [])]
-            if before and after and all(j in found for j in after):
-                found[i] = "it lies between nodes that stay in FP32"
+            if before and after and all(j in kept for j in after):
+                kept.add(i)
+                joined.add(i)
                 changed = True
+    return joined

@@ -11,13 +11,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edged.runtime.precision.derive import at_risk
+from edged.runtime.precision.derive import at_risk, between
 from edged.runtime.precision.metrics import Bound, Error
 from edged.runtime.precision.nodes import MAC_OPS
 from edged.runtime.precision.subject import Subject
 from edged.runtime.precision.trial import Bench, losses
 
-_RESERVE_DB = 3.0
+_RESERVE_DB = 5.0
 """The search wants this much more than the bound, for crops that it does not see."""
 
 _PARTS = (2, 4, 8)
@@ -73,6 +73,14 @@ class Hunt:
         base = self._repaired(frozenset(self.reasons))
         if self._good(base):
             return base
+        grown = self._grown(base)
+        labels = self.subject.labels
+        found = between(self.subject, [i for i, label in enumerate(labels) if label in grown])
+        joined = grown | {labels[i] for i in found}
+        return joined if self._good(joined) else grown
+
+    def _grown(self, base: frozenset[str]) -> frozenset[str]:
+        """The base and what must be added to it."""
         light, _ = self._items(base)
         everything = base | _union(light)
         if self._good(everything):
@@ -136,7 +144,7 @@ class Hunt:
         def rank(fp32: frozenset[str]) -> tuple[bool, bool, bool, float]:
             error = self._tried[fp32]
             met = self.bound.met_by(error)
-            spare = self.bound.met_by(error, reserve_db=_RESERVE_DB / 3)
+            spare = self.bound.met_by(error, reserve_db=1.0)
             picture = error.psnr_db if error.psnr_db is not None else 0.0
             figures = picture + (error.cosine or 0) - (error.score or 0) - (error.box_px or 0)
             return error.finite, met, spare, -len(fp32) if spare else figures
