@@ -161,4 +161,5 @@ def test_on_a_pc_nothing_differs_at_all():
     for piece, matrix in zip(pieces, faces, strict=True):
         paste(hosts, piece, matrix, MASK)
     assert levels(pasted(image, faces, pieces)[0], hosts) == 0
-    assert levels(sampled(image, 128, 0, 128), by_hand(image, 128, 0, 128)) == 0
+    for picture in (image, noise(90, 101), noise(31, 20)):  # made smaller, and larger
+        assert levels(sampled(picture, 128, 0, 128), by_hand(picture, 128, 0, 128)) == 0
