@@ -19,7 +19,7 @@ from edged.runtime.precision.macs import macs
 
 FLOAT, DOUBLE, INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.INT64
 PICTURE = (1, 3, 512, 512)
-NARROW = 0.125
+NARROW = 0.05
 
 COSTS = {
     "det_10g": (13.3e9, 16_923_827),
