@@ -59,8 +59,7 @@ class Maker:
         options = self.ort.SessionOptions()
         options.log_severity_level = QUIET
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-        if not self.settings.cpu_nodes:
-            options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         for symbol, extent in (extents or {}).items():
             options.add_free_dimension_override_by_name(symbol, extent)
         told = self.settings.provider_options(self.stream, graphs=graphs)
@@ -75,7 +74,7 @@ class Maker:
             chosen = session.get_providers()
             raise EngineError(f"model {self.model_id}: asked for CUDA, onnxruntime chose {chosen}")
         strays = _strays(session)
-        if strays and not self.settings.cpu_nodes:
+        if strays:
             msg = f"model {self.model_id}: nodes would run off the GPU: {', '.join(strays)}"
             raise EngineError(msg)
         return session

@@ -37,14 +37,12 @@ class CudaSettings:
         memory_mb: bound of the provider's memory arena, each session; 0 means none.
         graphs: capture CUDA graphs of the extents that come up first.
         tf32: let FP32 convolutions and products lose 13 bits of their mantissas.
-        cpu_nodes: let nodes that the provider does not take run on the CPU.
         options: more options of the provider, by onnxruntime's names.
     """
 
     memory_mb: int = 0
     graphs: bool = True
     tf32: bool = False
-    cpu_nodes: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -100,15 +100,19 @@ class Machine:
         return refusal
 
     def _tensorrt_findings(self) -> tuple[Finding, ...]:
-        """The driver's, then what TensorRT's own backend says."""
+        """The driver's, or else what TensorRT's own backend says.
+
+        Without a driver its libraries are left alone: some versions end the process then.
+        """
         wrong = gpu_findings(self.driver)
+        if wrong:
+            return wrong
         try:
             self.backend("tensorrt").identity()
         except EngineError as error:
             problem, _, cure = str(error).partition("; ")
-            if problem != self.driver.problem:
-                wrong += (Finding("no-tensorrt", problem, cure),)
-        return wrong
+            return (Finding("no-tensorrt", problem, cure),)
+        return ()
 
 
 def _cpu_refusal() -> Refusal | None:

@@ -78,6 +78,9 @@ photos = ["builtin:character"]
 [models]
 folder = "{folder}"
 restorer = ""
+[guard]
+sizes_px = [640, 128]
+rotations_deg = [0]
 [isolation]
 mode = "off"
 [runtime]
