@@ -91,6 +91,7 @@ class CudaSession(OrtModel):
         self._fixed: OpenGraph | None = None
         self._maker: Maker | None = None
         self._owner = 0
+        self._dropped = False
 
     def __enter__(self) -> CudaSession:  # noqa: PYI034 - Self needs 3.11
         """Load the model onto the GPU; this thread owns it from now on.
@@ -153,14 +154,18 @@ class CudaSession(OrtModel):
     ) -> None:
         """Free everything."""
         self._forget()
-        self._session = None
+        self._session, self._dropped = None, False
         self._maker = None
 
     def run(self, feeds: Feeds) -> Sequence[Tensor]:
         """See :class:`edged.runtime.session.Session`."""
         start = time.perf_counter_ns()
         bound = self._launch(feeds)
-        outputs = bound.download(self._stream)
+        try:
+            outputs = bound.download(self._stream)
+        except EngineError:
+            self._drop()
+            raise
         self._meter.add(time.perf_counter_ns() - start)
         return outputs
 
@@ -204,29 +209,37 @@ class CudaSession(OrtModel):
 
     def _launch(self, feeds: Feeds) -> Bound:
         """Feed, run, and leave the outputs on the device."""
-        self._ready()
         self._check_owner()
+        if self._dropped:
+            self._session, self._dropped = self._make(), False
+        self._ready()
         bound = self._bound_for(feeds)
         bound.feed(feeds, self._stream)
         try:
             bound.session.run_with_iobinding(bound.binding, bound.options)
         except Exception as error:  # noqa: BLE001 - its text may hold shapes of a frame
-            if bound.graph_id == _NO_GRAPH or bound.ran:
-                msg = f"model {self.model_id} failed on the GPU ({type(error).__name__})"
-                raise EngineError(msg) from None
-            return self._without_graphs(feeds, type(error).__name__)
+            kind, first = type(error).__name__, bound.graph_id != _NO_GRAPH and not bound.ran
+            self._drop()
+            if first:
+                return self._without_graphs(feeds, kind)
+            raise EngineError(f"model {self.model_id} failed on the GPU ({kind})") from None
         bound.ran = True
         return bound
 
     def _without_graphs(self, feeds: Feeds, why: str) -> Bound:
-        """A graph could not be captured: make the session anew, without."""
+        """A graph could not be captured: run again, without."""
         log.warning("model %s: no CUDA graphs, capture failed (%s)", self.model_id, why)
-        self._forget()
         self._graphs = False
-        if self._fixed is None:
-            self._session = None
-            self._session = self._make()
         return self._launch(feeds)
+
+    def _drop(self) -> None:
+        """Give back all memory after a failure; the next run makes the session anew.
+
+        An arena that has met its bound once never recovers, and every later run would fail.
+        """
+        self._forget()
+        if self._fixed is None:
+            self._session, self._dropped = None, True
 
     def _bound_for(self, feeds: Feeds) -> Bound:
         """Buffers for the extents of these feeds; see the bounds above."""

@@ -167,6 +167,32 @@ print(json.dumps(bool((into == fed).all())))
 """) is True  # fmt: skip
 
 
+def test_after_a_failure_the_session_is_made_anew(run):
+    """An arena that ran out of memory once would fail at every later frame."""
+    failed, after = run("""
+with CudaSession(copying(), model_id="m") as session:
+    session.run({"crops": crops(2)})
+    first = session._session
+    os.environ["PAPER_BROKEN"] = "1"
+    failed = told(lambda: session.run({"crops": crops(2)}))
+    del os.environ["PAPER_BROKEN"]
+    same = [bool((session.run({"crops": crops(n, n)})[0] == crops(n, n)).all()) for n in (1, 2, 3)]
+    print(json.dumps([failed, [all(same), session._session is not first, session._graphs]]))
+""")
+    assert failed.startswith("EngineError: model m failed on the GPU")
+    assert after == [True, True, True]
+
+
+def test_a_graph_that_cannot_be_captured_is_run_without(run):
+    """The session goes on, and says so once."""
+    assert run("""
+os.environ["PAPER_BROKEN"] = "1"
+with CudaSession(copying(), model_id="m") as session:
+    same = [bool((session.run({"crops": crops(n, n)})[0] == crops(n, n)).all()) for n in (1, 2, 1)]
+    print(json.dumps([all(same), session._graphs]))
+""") == [True, False]  # fmt: skip
+
+
 def test_another_thread_may_not_run_it(run):
     """Bound buffers in two hands give one person another one's face."""
     assert "belongs to another thread" in run("""
