@@ -259,3 +259,15 @@ with CudaSession(upsampling(), model_id="m") as session:
     assert kept[0] == kept[1]
     assert providers == ["CUDAExecutionProvider"]
     assert wrong.startswith("EngineError: input x has other extents")
+
+
+def test_the_wheel_s_gpus_are_read_from_its_provider(gpu_packages):
+    """Turing to Hopper and Blackwell's PC cards; no code for B200 (10.0) and none to compile."""
+    from edged.runtime.libraries.elf import gpu_code, needed
+
+    provider = gpu_packages / "onnxruntime" / "capi" / "libonnxruntime_providers_cuda.so"
+    code = gpu_code(provider)
+    assert (code.cubins, code.ptx) == ({75, 80, 86, 89, 90, 120}, frozenset())
+    assert not code.runs_on(100)
+    wanted = {"libcudart.so.13", "libcublas.so.13", "libcublasLt.so.13", "libcuda.so.1"}
+    assert wanted <= set(needed(provider))

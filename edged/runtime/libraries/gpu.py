@@ -14,7 +14,10 @@ def gpu_findings(driver: Driver, device: int = 0) -> tuple[Finding, ...]:
         device: index of the GPU, as the configuration asks.
     """
     if driver.problem:
-        return (Finding("no-driver", driver.problem, driver.cure),)
+        cure = driver.cure
+        if "CUDA_VISIBLE_DEVICES" in driver.problem:  # runtime.gpu sets it, too
+            cure += "; runtime.gpu is the number of a GPU of that list"
+        return (Finding("no-driver", driver.problem, cure),)
     known = [one.index for one in driver.gpus]
     if not known:
         return (Finding("no-gpu", "the driver sees no GPU", driver.cure or "see `edged doctor`"),)

@@ -73,6 +73,13 @@ def test_a_gpu_that_is_not_there_is_told_from_no_driver():
     assert gpu_findings(CARD, 0) == ()
 
 
+def test_a_hidden_gpu_leads_to_the_configuration_s_key():
+    """Its number hides the others from CUDA, and one that is not there hides all."""
+    hidden = Driver("13.0", (), "sees no GPU: CUDA_VISIBLE_DEVICES is '3'", "name a GPU")
+    (wrong,) = gpu_findings(hidden)
+    assert "runtime.gpu" in wrong.cure
+
+
 def test_the_loader_is_asked_in_a_process_of_its_own():
     """A library that is there, and one that is not."""
     said = load_errors([("libc.so.6", ["libc.so.6"]), ("libnone.so.9", ["libnone.so.9"])])
