@@ -8,7 +8,7 @@ from __future__ import annotations
 import onnx
 
 from edged.runtime.backend import Profile, Shapes
-from edged.runtime.graph.picture import BUCKETS, SMALLEST_PX, TILE_PX
+from edged.runtime.graph.picture import BUCKETS, LARGEST_CROP_PX, SMALLEST_PX, TILE_PX
 from edged.runtime.settings import CANVAS_PX
 
 LARGEST_PX = 2048
@@ -17,7 +17,7 @@ at 4096 px the seven would take more than a gigabyte of it on a Jetson."""
 
 _Range = tuple[int, int, int]
 
-CROP_PX: _Range = (16, 128, 1024)
+CROP_PX: _Range = (16, 128, LARGEST_CROP_PX)
 """At least, usually, at most."""
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from edged.faces import Detections, Face, Floats, Image, Tensor
 from edged.geometry import Matrix
-from edged.runtime.graph.picture import SMALLEST_PX, TILE_PX
+from edged.runtime.graph.picture import LARGEST_CROP_PX, SMALLEST_PX, TILE_PX
 from edged.runtime.session import DeviceArray, Feeds, Session
 from edged.stages.batches import require_finite
 from edged.stages.easel import Canvas, Crops, Easel, HostCanvas, HostPicture, Picture
@@ -145,7 +145,7 @@ class DeviceCanvas:
 
     def swap(self, swapper: Swapper, to_crop: Sequence[Matrix], latents: Floats) -> Crops:
         """See :class:`edged.stages.easel.Canvas`."""
-        if host := self._on_host(to_crop):
+        if host := self._on_host(to_crop, swapper.size_px):
             return host.swap(swapper, to_crop, latents)
         cut = self._bench.cut(self._now, to_crop, swapper.size_px)
         if not self._bench.takes(swapper, len(to_crop)):
@@ -155,7 +155,7 @@ class DeviceCanvas:
 
     def restore(self, restorer: Restorer, to_crop: Sequence[Matrix], strength: float) -> Crops:
         """See :class:`edged.stages.easel.Canvas`."""
-        if host := self._on_host(to_crop):
+        if host := self._on_host(to_crop, restorer.size_px):
             return host.restore(restorer, to_crop, strength)
         cut = self._bench.cut(self._now, to_crop, restorer.size_px)
         if not self._bench.takes(restorer, len(to_crop)):
@@ -164,7 +164,7 @@ class DeviceCanvas:
 
     def paste(self, made: Crops, to_crop: Sequence[Matrix], mask: Mask) -> list[Rect]:
         """See :class:`edged.stages.easel.Canvas`."""
-        if host := self._on_host(to_crop):
+        if host := self._on_host(to_crop, made.shape[1]):
             return host.paste(made, to_crop, mask)
         count = bucket(len(to_crop))
         rows, cols, rects = paste_tables(to_crop, mask, self._image.shape, count)
@@ -192,9 +192,10 @@ class DeviceCanvas:
         """The canvas as it is."""
         return self._picture.array if self._array is None else self._array
 
-    def _on_host(self, to_crop: Sequence[Matrix]) -> HostCanvas | None:
-        """The canvas in host memory, where it is there or there are too many faces."""
-        if self._host is None and len(to_crop) > MOST_FACES:
+    def _on_host(self, to_crop: Sequence[Matrix], size_px: int) -> HostCanvas | None:
+        """The canvas in host memory, where it is there or faces are too many or too large."""
+        beyond = len(to_crop) > MOST_FACES or size_px > LARGEST_CROP_PX
+        if self._host is None and beyond:
             return self._to_host()
         return self._host
 

@@ -176,6 +176,23 @@ def test_what_no_run_holds_is_made_in_host_memory(nets, devices):
     assert np.abs(results[0].astype(int) - results[1]).max() <= 3, "one level a paste"
 
 
+def test_larger_crops_than_a_run_holds_are_pasted_in_host_memory(devices):
+    """Nothing is uploaded for them."""
+    easel, traffic = devices
+    image, pieces, mask = noise(200, 220), noise(600, 600)[None], oval_mask("ffhq_512", 600)
+    faces = [np.array([[3.0, 0, 5], [0, 3, 9]])]
+    results = []
+    traffic.up.clear()
+    for put_up in (easel, HostPicture):
+        out = np.zeros_like(image)
+        canvas = put_up(image).canvas(out)
+        canvas.paste(pieces, faces, mask)
+        canvas.finish()
+        results.append(out)
+    assert np.array_equal(*results)
+    assert not traffic.up
+
+
 @pytest.mark.parametrize("shape", [(4100, 16), (15, 40)])
 def test_an_odd_frame_is_the_host_s(devices, shape):
     """Extents that no graph was made for."""

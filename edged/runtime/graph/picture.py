@@ -25,8 +25,12 @@ from edged.onnx_writer import Graph
 BUCKETS = (1, 2, 4, 8)
 """Faces in one run.  Fixed numbers, so that a CUDA graph is captured once for each."""
 
-TILE_PX = {1: 2048, 2: 1536, 4: 1024, 8: 768}
-"""Largest side of a tile, by faces in one run: some 50 MB of float32 for the colours."""
+TILE_PX = {1: 1536, 2: 1024, 4: 768, 8: 512}
+"""Largest side of a tile, by faces in one run: some 28 MB of float32 for the colours.  A face
+as tall as a 1080p frame fits, and so do four of a third of its height."""
+
+LARGEST_CROP_PX = 512
+"""Side of a crop, for the same reason."""
 
 SMALLEST_PX, LARGEST_PX = 16, 4096
 """Sides of a frame.  Other ones are the host's."""
