@@ -55,7 +55,8 @@ class FrameDoc(msgspec.Struct, kw_only=True):
     """The whole pipeline with swap and restore, raw frame to ruling; milliseconds, medians.
 
     Attributes:
-        precision: of the networks that have a plan, "fp32" or "fp16-planned".
+        precision: "fp32", or "fp16-planned" where a plan fits at least one network.
+        planned: recipes of the networks that ran by their plan; the others were FP32.
         width, height, faces: the frame.
         p50_ms, p95_ms: of a frame, the guard included, JPEG both ways not.
         session_ms: of it inside sessions.
@@ -74,6 +75,7 @@ class FrameDoc(msgspec.Struct, kw_only=True):
     host_ms: float
     host_share: float
     resident: bool = False
+    planned: list[str] = msgspec.field(default_factory=list)
 
 
 class SizeDoc(msgspec.Struct, kw_only=True):
@@ -103,6 +105,9 @@ def show(report: SizeDoc, console: Console) -> None:
     console.print(_models(report))
     if report.frames:
         console.print(_frames(report))
+    for frame in report.frames[-1:]:
+        if frame.planned:
+            console.print(f"whole frame, fp16: {', '.join(frame.planned)}", soft_wrap=True)
     for network in report.models:
         if network.note:
             console.print(f"{network.recipe}: {network.note}", soft_wrap=True)

@@ -65,9 +65,14 @@ def measure(
         planned = runtime.half and any(has_plan(recipe_id, wish.plans) for recipe_id in _USED)
         found: list[FrameDoc] = []
         for precision in ("fp32", PLANNED) if planned else ("fp32",):
-            opener = _opener(wish, runtime, precision)
-            openers = (opener, pictures)
-            found += _cases(cases, standins, openers, precision, runs=wish.runs, progress=progress)
+            halved: list[str] = []
+            openers = (_opener(wish, runtime, precision, halved), pictures)
+            frames = _cases(cases, standins, openers, precision, runs=wish.runs, progress=progress)
+            if precision == PLANNED and not halved:
+                break  # no plan fits: it was FP32 again
+            for frame in frames:
+                frame.planned = sorted(set(halved))
+            found += frames
     return found
 
 
@@ -80,8 +85,11 @@ def _pictures(runtime: Opening) -> OpenPicture:
     return opened
 
 
-def _opener(wish: Wish, runtime: Opening, precision: str) -> OpenModel:
-    """Opens a stand-in's file, and the synthetic network of its recipe beside it."""
+def _opener(wish: Wish, runtime: Opening, precision: str, halved: list[str]) -> OpenModel:
+    """Opens a stand-in's file, and the synthetic network of its recipe beside it.
+
+    Networks whose plan fits are noted in `halved`.
+    """
 
     @contextmanager
     def entered(path: Path, recipe: Recipe, meter: Meter) -> Iterator[Session]:
@@ -94,6 +102,7 @@ def _opener(wish: Wish, runtime: Opening, precision: str) -> OpenModel:
         made = subject(
             recipe.id, seed=wish.seed, width=wish.width, plans=plans, batched=runtime.half
         )
+        halved.extend([recipe.id] if made.planned is not None else [])
         small = load_prepared(path, recipe, batched=made.fp32.batched).model
         batch = Batch(min=1, opt=1, max=MOST_FACES if made.fp32.batched else 1)
         with (

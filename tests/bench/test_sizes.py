@@ -27,7 +27,7 @@ MODEL_KEYS = {"recipe", "precision", "gmac", "batched", "note", "batches"}
 BATCH_KEYS = {"faces", "p50_ms", "p95_ms", "gmac_per_s", "resident_p50_ms"}
 FRAME_KEYS = {
     "precision", "width", "height", "faces", "p50_ms", "p95_ms", "session_ms", "host_ms",
-    "host_share", "resident",
+    "host_share", "resident", "planned",
 }  # fmt: skip
 """Written out here so that a renamed field is noticed."""
 
@@ -186,6 +186,15 @@ def test_the_whole_pipeline_can_keep_its_frames_on_the_device(tmp_path):
     (frame,) = sizes.run(wish, half.opening(), case, resident=True).frames
     assert frame.resident
     assert {"picture-cropper", "picture-paster-1"} <= {model_id for model_id, _, _ in half.opened}
+
+
+def test_a_frame_names_the_networks_that_ran_by_plan(tmp_path):
+    """One plan is no claim for the other networks; a plan of another seed is none at all."""
+    _plan("w600k_r50", tmp_path)
+    for seed, wanted in ((0, [[], ["w600k_r50"]]), (1, [[]])):
+        wish = Wish((), seed=seed, width=NARROW, runs=1, batches=(1,), plans=tmp_path)
+        frames = sizes.run(wish, _Half().opening(), [Case(1280, 720, 1)]).frames
+        assert [frame.planned for frame in frames] == wanted
 
 
 def test_a_pair_runs_both_and_answers_with_the_small_one():
