@@ -46,9 +46,7 @@ class GpuFigures:
             return self._zone()
         nvml, handle = self._nvml, self._handle
         asked: dict[str, Callable[[], Any]] = {
-            "gpu_temp_c": lambda: nvml.nvmlDeviceGetTemperature(
-                handle, nvml.NVML_TEMPERATURE_GPU
-            ),
+            "gpu_temp_c": lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU),
             "gpu_percent": lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu,
             "gpu_memory_used_mb": lambda: nvml.nvmlDeviceGetMemoryInfo(handle).used // 2**20,
             "gpu_power_w": lambda: round(nvml.nvmlDeviceGetPowerUsage(handle) / 1000, 1),

@@ -6,7 +6,7 @@ Knows ONNX graphs; knows no precision.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx
@@ -142,3 +142,21 @@ def names(model: onnx.ModelProto) -> set[str]:
     found = {name for node in graph.node for name in (*node.input, *node.output, node.name)}
     found |= {one.name for one in (*graph.input, *graph.output, *graph.initializer)}
     return found
+
+
+def put_behind(model: onnx.ModelProto, added: Mapping[str, Sequence[onnx.NodeProto]]) -> None:
+    """Put nodes right behind those that make what they read.
+
+    A probe at the end of the graph would keep every tensor alive until then.
+
+    Args:
+        model: changed in place.
+        added: by tensor, the nodes that read it, in order.
+    """
+    graph = model.graph
+    order = [node for info in graph.input for node in added.get(info.name, ())]
+    for node in graph.node:
+        order.append(node)
+        for name in node.output:
+            order += added.get(name, ())
+    tools.replace_nodes(model, order)

@@ -22,7 +22,7 @@ from edged.errors import EngineError
 from edged.runtime.graph.tools import clone
 from edged.runtime.precision.cpu import CpuRun, Feeds
 from edged.runtime.precision.lift import lifted
-from edged.runtime.precision.nodes import element_types, fresh, names
+from edged.runtime.precision.nodes import element_types, fresh, names, put_behind
 
 OUTPUTS_A_PASS = 1024
 """Tensors watched in one run: each is read at once and keeps nothing alive but a number."""
@@ -161,17 +161,19 @@ def _watched(
         taken = names(watched)
         del watched.graph.output[:]
         found: dict[str, str] = {}
+        added: dict[str, list[onnx.NodeProto]] = {}
+
+        def probe(kind: str, name: str, end: str) -> None:
+            node = helper.make_node(kind, [name], [end], keepdims=0)
+            added.setdefault(name, []).append(node)  # noqa: B023 - used within the turn
+            info = helper.make_tensor_value_info(end, TensorProto.FLOAT, [])
+            watched.graph.output.append(info)  # noqa: B023 - likewise
+            found[end] = name  # noqa: B023 - likewise
+
         for name in ends:
-            total = f"{name}{_SUM}"
-            found[total] = name
-            watched.graph.node.append(helper.make_node("ReduceSum", [name], [total], keepdims=0))
-            info = helper.make_tensor_value_info(total, TensorProto.FLOAT, [])
-            watched.graph.output.append(info)
+            probe("ReduceSum", name, f"{name}{_SUM}")
         for name in tensors[start : start + OUTPUTS_A_PASS]:
             for kind in ("ReduceMin", "ReduceMax"):
-                end = fresh(f"{name}__{kind}", taken)
-                watched.graph.node.append(helper.make_node(kind, [name], [end], keepdims=0))
-                info = helper.make_tensor_value_info(end, TensorProto.FLOAT, [])
-                watched.graph.output.append(info)
-                found[end] = name
+                probe(kind, name, fresh(f"{name}__{kind}", taken))
+        put_behind(watched, added)
         yield watched, found

@@ -19,7 +19,7 @@ from edged.runtime.precision.convert import mixed
 from edged.runtime.precision.cpu import CpuRun, Feeds
 from edged.runtime.precision.halves import Typing
 from edged.runtime.precision.metrics import Embed, Error, compare
-from edged.runtime.precision.nodes import element_types, fresh, keys, names
+from edged.runtime.precision.nodes import element_types, fresh, keys, names, put_behind
 from edged.runtime.precision.rounding import rounded
 
 _SAMPLES = 2048
@@ -131,19 +131,19 @@ def _sampled(model: onnx.ModelProto, tensors: Sequence[str]) -> onnx.ModelProto:
         graph.initializer.append(numpy_helper.from_array(np.asarray(values, np.int64), name))
         return name
 
+    added: dict[str, list[onnx.NodeProto]] = {}
     flat, zero, samples, one = (constant([i]) for i in (-1, 0, _SAMPLES, 1))
     for tensor in tensors:
         line, size, over, step, some = (fresh(f"{tensor}__{part}", taken) for part in "lsoed")
-        graph.node.extend(
-            [
-                helper.make_node("Reshape", [tensor, flat], [line]),
-                helper.make_node("Shape", [line], [size]),
-                helper.make_node("Div", [size, samples], [over]),
-                helper.make_node("Add", [over, one], [step]),
-                helper.make_node("Slice", [line, zero, size, zero, step], [some]),
-            ]
-        )
+        added[tensor] = [
+            helper.make_node("Reshape", [tensor, flat], [line]),
+            helper.make_node("Shape", [line], [size]),
+            helper.make_node("Div", [size, samples], [over]),
+            helper.make_node("Add", [over, one], [step]),
+            helper.make_node("Slice", [line, zero, size, zero, step], [some]),
+        ]
         graph.output.append(helper.make_tensor_value_info(some, TensorProto.FLOAT, [None]))
+    put_behind(out, added)
     return out
 
 

@@ -51,6 +51,17 @@ def test_a_large_graph_is_watched_in_several_passes(monkeypatch: pytest.MonkeyPa
     assert measure(norm_net(), [crops(1)]) == whole
 
 
+def test_a_probe_stands_right_behind_what_it_reads() -> None:
+    """At the end of the graph it would keep every activation alive until then."""
+    source = lifted(norm_net())
+    ((watched, _),) = range_module._watched(source, range_module._floats(source)[0])
+    made: dict[str, int] = {}
+    for i, one in enumerate(watched.graph.node):
+        if one.op_type in {"ReduceMin", "ReduceMax"}:
+            assert i - made[one.input[0]] <= 3  # ReduceMin, ReduceMax, the sum at an end
+        made.update(dict.fromkeys(one.output, i))
+
+
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_a_network_that_is_not_finite_in_fp32_is_refused(wrong: float) -> None:
     """A damaged file, found before a plan is made of it."""
