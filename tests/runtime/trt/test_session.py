@@ -1,8 +1,4 @@
-"""TrtSession's own work, on a driver and a TensorRT that run in host memory.
-
-The driver does what is in a stream only when somebody waits, so that a session which
-reads, overwrites or gives back too early is found out.
-"""
+"""TrtSession's own work, on a driver and a TensorRT in host memory that work when waited for."""
 
 import gc
 import threading
