@@ -182,8 +182,19 @@ def _style(subject: Subject, i: int, _: onnx.NodeProto) -> Iterable[tuple[int, s
         yield i, "it divides a style by its largest entry"
 
 
+def _pixels(subject: Subject, i: int, _node: onnx.NodeProto) -> Iterable[tuple[int, str]]:
+    """Places of a detector are pixels up to 1280, where FP16 counts in steps of 1.
+
+    What is behind the network is ours, named `post/` (see :mod:`edged.runtime.graph.prepare`),
+    and costs no multiply-adds.
+    """
+    outputs = {value.name for value in subject.model.graph.output}
+    if "boxes" in outputs and subject.labels[i].startswith("post/"):
+        yield i, "it computes with pixels"
+
+
 _RULES: tuple[Rule, ...] = (
-    _too_large, _too_small, _long_sum, _norm, _cancels, _epsilon, _weak_weights, _style,
+    _too_large, _too_small, _long_sum, _norm, _cancels, _epsilon, _weak_weights, _style, _pixels,
 )  # fmt: skip
 
 
