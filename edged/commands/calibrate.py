@@ -93,7 +93,8 @@ def precision(  # noqa: PLR0917 - typer gives them by name
             measured_on = f"{len(test)} of {len(feeds)} named {pictures}, not the search's"
         tell("measure extremes", 0.0)
         wider = calibrating.extremes(subject, 3, threads)
-        judge = calibrating.judge(recipe, store, threads)
+        drawn = calibrating.Drawn(seed, width) if models == "synthetic" else None
+        judge = calibrating.judge(recipe, store, threads, drawn)
         report = find_plan(
             subject.graph,
             search,

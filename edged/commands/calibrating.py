@@ -170,21 +170,38 @@ def named(subject: Subject, folder: Path, kind: Pictures) -> list[Feeds]:
     return _feeds(subject, pictures, 0)
 
 
-def judge(recipe: Recipe, store: ModelStore, threads: int) -> tuple[str, Embed] | None:
-    """The recogniser that compares faces before and after: (id, function).
+@dataclass(frozen=True)
+class Drawn:
+    """Which synthetic networks: seed and share of the real channels."""
 
-    The one that the recipe names or the usual one where its file is here, else the built-in
-    one; None for models that give no picture.
+    seed: int
+    width: float
+
+
+def judge(
+    recipe: Recipe, store: ModelStore, threads: int, drawn: Drawn | None = None
+) -> tuple[str, Embed] | None:
+    """The recogniser that compares faces before and after: (name, function).
+
+    The one that the recipe names, or the usual one: from its file, or synthetic where the
+    model is; without either the built-in one, a cosine basis whose corrections for light
+    and hair can turn a vector by degrees over an error that no eye sees.  None for models
+    that give no picture.
     """
     if recipe.kind not in ("swapper", "restorer"):
         return None
     wish = recipe.takes_embedding_of or _JUDGE
-    known = wish in store.recipes and store.status(wish).state == "ready"
-    if known:
+    name = wish
+    if drawn and wish in synthetic.RECIPES:
+        chosen = store.recipes[wish]
+        graph = made(chosen, drawn.seed, drawn.width).graph
+        name = f"{wish} (synthetic)"
+    elif not drawn and wish in store.recipes and store.status(wish).state == "ready":
         chosen = store.recipes[wish]
         graph = load_prepared(store.path(wish), chosen).model
     else:
         chosen = load_recipe("builtin_recogniser")
+        name = chosen.id
         graph = prepare_owned(
             recogniser.build(), model_id=chosen.id, family=chosen.family, contract=chosen.contract
         ).model
@@ -203,7 +220,7 @@ def judge(recipe: Recipe, store: ModelStore, threads: int) -> tuple[str, Embed] 
         ]
         return np.asarray(np.concatenate(vectors), np.float32)
 
-    return chosen.id, embed
+    return name, embed
 
 
 def _feeds(subject: Subject, pictures: Sequence[Image], seed: int) -> list[Feeds]:

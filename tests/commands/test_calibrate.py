@@ -45,6 +45,7 @@ def test_the_json_has_what_was_measured_and_the_plan_is_written(tmp_path):
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert found["recipe"] == "inswapper_128"
+    assert found["recogniser"] == "w600k_r50 (synthetic)"
     assert found["plain_fp16"]["psnr_db"] is None
     assert found["plain_fp16"]["finite"] is False
     planned = found["planned"]
