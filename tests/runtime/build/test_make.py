@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from edged.errors import EngineError, ModelError, OperatorError
+from edged.recipe import Precision
 from edged.runtime.build.make import Order, make
 from edged.runtime.build.store import EngineStore, Found, Missing
 
@@ -155,8 +156,11 @@ def test_what_was_only_built_is_accepted_later_without_a_build(store, model, fak
 
 def test_half_precision_without_a_plan_is_refused_on_demand(store, model, fake, builds):
     """Where FP16 is required, FP32 is no answer; the cure is named."""
-    with pytest.raises(EngineError, match="cannot be built in half precision: its recipe says"):
+    with pytest.raises(EngineError, match="half precision: it has no precision plan; make one"):
         make(store, Order(model, fake(), half=True))
+    full = msgspec.structs.replace(model.recipe, precision=Precision(half="no"))
+    with pytest.raises(EngineError, match="cannot be built in half precision: its recipe says"):
+        make(store, Order(replace(model, recipe=full), fake(), half=True))
     assert len(builds()) == 0
 
 
