@@ -1,0 +1,109 @@
+"""Portrait: visitors become the people of a template picture, under their consent.
+
+No camera pixel is in the output: it begins as the template, and what is put into its
+slots is network output.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from edged.cast import Template
+from edged.faces import Embedding, Face, Image
+from edged.pipeline_parts import Job, Outcome, Watch
+from edged.pipeline_studio import Studio, box_px, side, sure
+from edged.privacy.guard import Rect, Refused, Region, Slot
+from edged.stages.search import search
+from edged.stages.views import Effort
+from edged.transport.wire import FaceNote
+from edged.verdicts import Reason
+
+
+def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: Watch) -> Outcome:
+    """The visitors who consented become the people of a template picture.
+
+    Args:
+        studio: the tools.
+        template: of the scene.
+        frame: (h, w, 3) uint8 BGR; only read.
+        job: what to do.
+        watch: times the stages.
+    """
+    if not job.consents:
+        return Outcome(Refused(Reason.NO_CONSENT))
+    settings = studio.settings
+    effort = Effort(settings.sizes_px, tuple(d // 90 for d in settings.rotations_deg))
+    with watch("copy"):
+        picture = studio.easel(frame)
+    faces = studio.look(picture, effort, watch)
+    regions = studio.regions(picture, faces, watch)
+    able = [
+        r for r in regions
+        if r.to_crop is not None and side(r.face.box) >= job.scene.min_face_px
+    ]  # fmt: skip
+    chosen = able[: min(len(job.consents), len(template.slots))]  # largest first
+    chosen.sort(key=lambda r: float(r.face.box[0]))
+    if not chosen:
+        return Outcome(Refused(Reason.NO_FACE))
+    bystanders = [r for r in regions if not any(r is c for c in chosen)]
+    with watch("copy"):
+        buffer = studio.pool.lease(template.image.shape[0], template.image.shape[1])
+        out = buffer.image
+        canvas = studio.easel(template.image).canvas(out)
+    slots = template.slots[: len(chosen)]
+    with watch("swap"):
+        _, vectors = picture.embed(studio.stages.embedder, [sure(r.to_crop) for r in chosen])
+        latents = [studio.stages.swapper.latent(v) for v in vectors]
+        targets = np.stack([s.target for s in slots])
+        swapped = studio.stages.swapper(targets, np.stack(latents))
+    with watch("paste"):
+        rects = canvas.paste(swapped, [s.to_swap for s in slots], studio.stages.swap_mask)
+    placed = [Face(s.box, 1.0, s.landmarks, frozenset()) for s in slots]
+    restored = studio.restore(canvas, placed, job.scene, watch)
+    rects = [_hull(a, b) for a, b in zip(rects, restored, strict=True)] if restored else rects
+    with watch("copy"):
+        canvas.finish()
+    with watch("guard"):
+        used = [
+            Slot(s.box, s.to_guard, rect, _embedding(r))
+            for s, rect, r in zip(slots, rects, chosen, strict=True)
+        ]
+        look = partial(search, detectors=studio.stages.detectors, effort=effort)
+        others = [r.face.embedding for r in bystanders if r.face.embedding is not None]
+        ruling = studio.guard.portrait(
+            out,
+            template.image,
+            used,
+            template_boxes=template.boxes,
+            bystanders=others,
+            search=look,
+        )
+    notes = tuple(
+        FaceNote(box_px=box_px(s.box, out), action="slot", slot=number, consent=consent)
+        for number, (s, consent) in enumerate(zip(slots, job.consents, strict=False))
+    )
+    return Outcome(
+        ruling,
+        buffer,
+        faces=notes,
+        guard=studio.note([], len(faces), ruling, effort, shape=frame.shape, swapped=len(notes)),
+        bystanders=len(bystanders),
+    )
+
+
+def _embedding(region: Region) -> Embedding:
+    if region.face.embedding is None:
+        msg = "a chosen visitor has no embedding"
+        raise RuntimeError(msg)
+    return region.face.embedding
+
+
+def _hull(a: Rect, b: Rect) -> Rect:
+    """The smallest rectangle around two."""
+    if b[0] >= b[2]:
+        return a
+    if a[0] >= a[2]:
+        return b
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])

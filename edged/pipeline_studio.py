@@ -1,0 +1,131 @@
+"""What both kinds of scene need of one frame: look, cut out, restore, note.
+
+A :class:`Studio` holds what every frame is worked on with; it keeps nothing of a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edged.faces import Face, Floats, Image
+from edged.geometry import Matrix
+from edged.pipeline_parts import Stages, Watch
+from edged.privacy.buffers import OutgoingPool
+from edged.privacy.guard import Guard, Passed, Rect, Refused, Region
+from edged.scene import GuardSettings, Scene
+from edged.stages.align import matrices
+from edged.stages.easel import Canvas, Easel, Picture
+from edged.stages.embed import SIZE_PX
+from edged.stages.views import Effort
+from edged.transport.wire import GuardNote
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Studio:
+    """The tools of one thread.
+
+    Attributes:
+        stages: loaded networks.
+        guard: the checks.
+        settings: how hard the guard looks.
+        pool: outgoing buffers.
+        easel: where frames are worked on: host memory or a device.
+    """
+
+    stages: Stages
+    guard: Guard
+    settings: GuardSettings
+    pool: OutgoingPool
+    easel: Easel
+
+    def look(self, picture: Picture, effort: Effort, watch: Watch) -> list[Face]:
+        """Search a picture, with the primary look timed apart from the guard's further ones."""
+        detectors = self.stages.detectors
+        if effort.looks(len(detectors)) == 1:
+            with watch("detect"):
+                return picture.search(detectors, effort)
+        with watch("search"):
+            return picture.search(detectors, effort)
+
+    def regions(self, picture: Picture, faces: list[Face], watch: Watch) -> list[Region]:
+        """A region for each face, with crop and embedding of the input."""
+        with watch("embed"):
+            to_crop = matrices([f.landmarks for f in faces], "arcface_112", SIZE_PX)
+            usable = [i for i, m in enumerate(to_crop) if m is not None]
+            before, vectors = picture.embed(
+                self.stages.recogniser, [m for m in to_crop if m is not None]
+            )
+        regions = [Region(face, matrix) for face, matrix in zip(faces, to_crop, strict=True)]
+        for row, index in enumerate(usable):
+            regions[index].before = before[row]
+            faces[index].embedding = vectors[row]
+        return regions
+
+    def to_swap(self, faces: Sequence[Face]) -> list[Matrix | None]:
+        """Frame -> swapper's crop for each face; None where landmarks are degenerate."""
+        swapper = self.stages.swapper
+        return matrices([f.landmarks for f in faces], swapper.template_name, swapper.size_px)
+
+    def restore(
+        self, canvas: Canvas, faces: Sequence[Face], scene: Scene, watch: Watch
+    ) -> list[Rect]:
+        """Restore faces of the outgoing picture, in place; what was touched."""
+        restorer, mask = self.stages.restorer, self.stages.restore_mask
+        if restorer is None or mask is None or not scene.restore or not faces:
+            return []
+        with watch("restore"):
+            to_crop = [
+                sure(m)
+                for m in matrices(
+                    [f.landmarks for f in faces], restorer.template_name, restorer.size_px
+                )
+            ]
+            restored = canvas.restore(restorer, to_crop, scene.restore_strength)
+        with watch("paste"):
+            return canvas.paste(restored, to_crop, mask)
+
+    def note(
+        self,
+        regions: Sequence[Region],
+        faces_in: int,
+        ruling: Passed | Refused,
+        effort: Effort,
+        *,
+        shape: tuple[int, ...],
+        swapped: int | None = None,
+    ) -> GuardNote:
+        """What the result says of the guard; `swapped` where regions do not tell it."""
+        count = sum(r.action == "swapped" for r in regions) if swapped is None else swapped
+        return GuardNote(
+            families=tuple(d.family for d in self.stages.detectors),
+            looks=2 * effort.looks(len(self.stages.detectors), shape),
+            faces_in=faces_in,
+            swapped=count,
+            filled=sum(r.action == "filled" for r in regions),
+            refilled=ruling.refilled if isinstance(ruling, Passed) else 0,
+            verified_by=self.stages.recogniser_id,
+        )
+
+
+def side(box: Floats) -> float:
+    """Shorter side of a box, px."""
+    return float(min(box[2] - box[0], box[3] - box[1]))
+
+
+def sure(matrix: Matrix | None) -> Matrix:
+    """A matrix that an earlier check found possible."""
+    if matrix is None:
+        msg = "degenerate landmarks got past the check"
+        raise RuntimeError(msg)
+    return matrix
+
+
+def box_px(box: Floats, out: Image) -> tuple[int, int, int, int]:
+    """A face's box in whole pixels of the picture."""
+    height, width = out.shape[:2]
+    limit = np.array([width, height, width, height], np.float32)
+    x1, y1, x2, y2 = (int(v) for v in np.clip(np.rint(box), 0, limit))
+    return x1, y1, x2, y2
