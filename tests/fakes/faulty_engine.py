@@ -8,7 +8,7 @@ import sys
 import numpy as np
 from attacks import ATTACKS
 
-from edged.daemon import assemble
+from edged.daemon import loading
 from edged.errors import EngineError
 from edged.faces import Detections
 from edged.privacy.guard import Guard
@@ -59,12 +59,12 @@ def check_blindly(self, *args):
 REAL_CHECK = Guard.disguise
 KIND = sys.argv.pop(1)
 if KIND in ATTACKS:
-    assemble.Swapper = FaultySwapper
+    loading.Swapper = FaultySwapper
 elif KIND == "raising-recogniser":
-    assemble.Embedder = Raising
+    loading.Embedder = Raising
 elif KIND == "forgetful-detectors":
-    assemble.Scrfd = lambda *a: Forgetful(Scrfd(*a))
-    assemble.YuNet = lambda *a: Forgetful(YuNet(*a))
+    loading.Scrfd = lambda *a: Forgetful(Scrfd(*a))
+    loading.YuNet = lambda *a: Forgetful(YuNet(*a))
     Guard.disguise = check_blindly
 else:
     raise SystemExit(f"unknown fault {KIND}")

@@ -1,23 +1,10 @@
-"""The schema of `engines/*.toml`: one table a model, so that a new model is data, not code.
-
-A recipe says what a model is, where its file comes from and how to know it (bytes,
-SHA-256), under which licence, and what its tensors mean.  Names and dtypes of tensors are
-read from the model file itself.  Knows the form and the folders; knows nothing of model
-files on disk (the store does) and of running them.
-"""
+"""What a recipe holds: the structs of `engines/*.toml`.  Knows no files."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-
-from edged import tables
-from edged.errors import ConfigError
-from edged.resources import data_folder
 
 Kind = Literal["detector", "recogniser", "swapper", "restorer"]
 Family = Literal["scrfd", "yunet", "haar", "arcface", "inswapper", "restorer"]
@@ -48,9 +35,6 @@ FileName = Annotated[
     ),
 ]
 Triple = tuple[float, float, float]
-
-OVERRIDES = Path("/etc/edged/engines")
-"""Recipes of the operator; one with the id of ours takes its place."""
 
 UNPINNED = "unpinned"
 """`sha256` of a model whose hash no source gives."""
@@ -210,99 +194,3 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def free(self) -> bool:
         """Whether it may be used without an entry in `accept_licence`."""
         return self.licence.commercial is True
-
-
-def recipe_folders(extra: Iterable[Path] = ()) -> tuple[Path, ...]:
-    """Folders of recipes, later ones override: ours, the operator's, `extra`."""
-    return (data_folder("engines"), OVERRIDES, *extra)
-
-
-def list_recipes(extra_dirs: Iterable[Path] = ()) -> dict[str, Recipe]:
-    """All recipes by id, sorted.
-
-    Raises:
-        ConfigError: with every problem of every recipe.
-    """
-    found: dict[str, Recipe] = {}
-    problems: list[str] = []
-    for folder in recipe_folders(extra_dirs):
-        for path in sorted(folder.glob("*.toml")) if os.access(folder, os.R_OK) else ():
-            recipe, wrong = _try_recipe(path)
-            problems += wrong
-            if recipe:
-                found[recipe.id] = recipe
-    if problems:
-        raise ConfigError(*problems)
-    return dict(sorted(found.items()))
-
-
-def load_recipe(model_id: str, extra_dirs: Iterable[Path] = ()) -> Recipe:
-    """The recipe of one model.
-
-    Raises:
-        ConfigError: when there is none of this id, or it is not valid.
-    """
-    for folder in reversed(recipe_folders(extra_dirs)):
-        path = folder / f"{model_id}.toml"
-        if "/" not in model_id and path.is_file():
-            return read_recipe(path)
-    known = {path.stem for folder in recipe_folders(extra_dirs) for path in folder.glob("*.toml")}
-    raise ConfigError(unknown_model(model_id, known))
-
-
-def unknown_model(model_id: str, known: Iterable[str]) -> str:
-    """The sentence for an id that no recipe has."""
-    hint = tables.did_you_mean(model_id, known)
-    shown = tables.show_value("model", model_id)
-    return f"model {shown}: there is no recipe of this id{hint}; see `edged models list`"
-
-
-def _try_recipe(path: Path) -> tuple[Recipe | None, tuple[str, ...]]:
-    try:
-        return read_recipe(path), ()
-    except ConfigError as error:
-        return None, error.problems
-
-
-def read_recipe(path: Path) -> Recipe:
-    """The recipe in one file.
-
-    Raises:
-        ConfigError: with every problem of the file.
-    """
-    tree = tables.read(path)
-    walk = tables.Walk(base=path.parent, root=Recipe)
-    recipe = tables.build(Recipe, tree, walk)
-    if not walk.problems:
-        _check(recipe, path, walk)
-    if walk.problems:
-        raise ConfigError(*(f"{path}: {problem}" for problem in walk.problems))
-    return recipe
-
-
-_FAMILIES: Mapping[str, frozenset[str]] = {
-    "detector": frozenset({"scrfd", "yunet", "haar"}),
-    "recogniser": frozenset({"arcface"}),
-    "swapper": frozenset({"inswapper"}),
-    "restorer": frozenset({"restorer"}),
-}
-
-
-def _check(recipe: Recipe, path: Path, walk: tables.Walk) -> None:
-    """Rules across the fields of a recipe."""
-    if recipe.id != path.stem:
-        walk.bad("id", f'must be the name of the file, "{path.stem}"', recipe.id)
-    if recipe.family not in _FAMILIES[recipe.kind]:
-        walk.bad("family", f"is no family of a {recipe.kind}", recipe.family)
-    if not recipe.file and recipe.family != "haar":
-        walk.bad("file", "is missing: the name of the model file")
-    if recipe.kind == "swapper" and not recipe.takes_embedding_of:
-        walk.bad("takes_embedding_of", "is missing: the recogniser whose vector this swapper takes")
-    if recipe.kind == "recogniser" and not recipe.embedding_dim:
-        walk.bad("embedding_dim", "is missing: the length of the recogniser's vector")
-    if recipe.kind != "detector" and not recipe.contract.template:
-        walk.bad("contract.template", f"is missing: a {recipe.kind} takes aligned crops")
-    if 0.0 in (*recipe.contract.std, *recipe.contract.out_std):
-        walk.bad("contract.std", "must not be zero")
-    if not recipe.batch.min <= recipe.batch.opt <= recipe.batch.max:
-        walk.bad("batch", "needs min <= opt <= max")

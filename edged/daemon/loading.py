@@ -1,0 +1,174 @@
+"""Loads the models of a configuration into the stages that run them, and warms them up.
+
+One function a kind of model.  Knows sessions by the function that opens one; knows no
+guard, no characters and no pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from edged.builtin.mask import inner_face_mask
+from edged.config import Config
+from edged.errors import ConfigError
+from edged.faces import Image
+from edged.pipeline_parts import Stages
+from edged.recipe import Contract, Recipe
+from edged.runtime.emap import read_emap
+from edged.runtime.session import Meter, Session
+from edged.stages.embed import SIZE_PX, Embedder
+from edged.stages.haar_family import HaarFamily
+from edged.stages.paste import Mask, oval_mask
+from edged.stages.restore import Restorer
+from edged.stages.scrfd import Scrfd
+from edged.stages.search import Detector, search
+from edged.stages.swap import Swapper
+from edged.stages.views import Effort
+from edged.stages.yunet import YuNet
+from edged.store import ModelStore
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where loaders take models from.
+
+    Attributes:
+        config: checked.
+        recipes: of the models in use, by id.
+        session: opens a model's session, once for all its users.
+        store: of the model files.
+    """
+
+    config: Config
+    recipes: Mapping[str, Recipe]
+    session: Callable[[str], Session]
+    store: ModelStore
+
+    def most(self, model_id: str) -> int:
+        """Faces in one run of a model."""
+        return self.recipes[model_id].batch.max
+
+    def contract(self, model_id: str) -> Contract:
+        """What a model's tensors mean."""
+        return self.recipes[model_id].contract
+
+
+def load_stages(shelf: Shelf, meter: Meter) -> Stages:
+    """Every stage that runs a network, loaded.
+
+    Raises:
+        ModelError, EngineError, ConfigError: with what to do.
+    """
+    models = shelf.config.models
+    detectors = _detectors(shelf)
+    swapper, swap_mask = _swapper(shelf)
+    restorer, restore_mask = _restorer(shelf)
+    return Stages(
+        detectors=detectors,
+        embedder=_embedder(shelf, models.embedder),
+        swapper=swapper,
+        swap_mask=swap_mask,
+        restorer=restorer,
+        restore_mask=restore_mask,
+        recogniser=_embedder(shelf, models.guard_recogniser),
+        recogniser_id=models.guard_recogniser,
+        meter=meter,
+    )
+
+
+def _detectors(shelf: Shelf) -> list[Detector]:
+    thresh, sizes_px = shelf.config.guard.det_thresh, shelf.config.guard.sizes_px
+    detectors: list[Detector] = []
+    for model_id in shelf.config.models.detectors:
+        family = shelf.recipes[model_id].family
+        if family == "haar":
+            detectors.append(_haar(thresh, sizes_px))
+        elif family == "scrfd":
+            detectors.append(Scrfd(shelf.session(model_id), thresh))
+        else:
+            detectors.append(YuNet(shelf.session(model_id), thresh))
+    return detectors
+
+
+def _embedder(shelf: Shelf, model_id: str) -> Embedder:
+    return Embedder(shelf.session(model_id), shelf.most(model_id))
+
+
+def _swapper(shelf: Shelf) -> tuple[Swapper, Mask]:
+    model_id = shelf.config.models.swapper
+    contract = shelf.contract(model_id)
+    swapper = Swapper(
+        shelf.session(model_id),
+        read_emap(shelf.store.ready(model_id), model_id),
+        contract.template,
+        contract.size_px,
+        shelf.most(model_id),
+    )
+    if shelf.recipes[model_id].builtin:
+        return swapper, Mask.of(inner_face_mask(contract.size_px))
+    return swapper, oval_mask(contract.template, contract.size_px)
+
+
+def _restorer(shelf: Shelf) -> tuple[Restorer | None, Mask | None]:
+    models = shelf.config.models
+    if not models.restorer:
+        return None, None
+    contract = shelf.contract(models.restorer)
+    restorer = Restorer(
+        shelf.session(models.restorer),
+        contract.size_px,
+        contract.template,
+        models.fidelity,
+        shelf.most(models.restorer),
+    )
+    return restorer, oval_mask(contract.template, contract.size_px)
+
+
+def _haar(thresh: float, sizes_px: tuple[int, ...]) -> HaarFamily:
+    """The cascades.
+
+    Raises:
+        ConfigError: they would never look, and so never see a face.
+    """
+    family = HaarFamily(det_thresh=thresh)
+    if max(sizes_px) < family.smallest_px:
+        msg = (
+            f"guard.sizes_px = {list(sizes_px)}: the built-in detector looks at "
+            f"{family.smallest_px} px or more; add 640"
+        )
+        raise ConfigError(msg)
+    return family
+
+
+def warm(stages: Stages, config: Config, most: int) -> None:
+    """Run every network on noise and look at the shapes that come out.
+
+    Args:
+        stages: loaded.
+        config: checked.
+        most: so many faces at once, after every smaller number.  A GPU looks for kernels and
+            captures a graph at each new number; a CPU only takes its time.
+
+    Raises:
+        ModelError, EngineError: a file does not do what its recipe says.
+    """
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    for side in sorted({*config.guard.sizes_px, *config.guard.stream_sizes_px}):
+        search(noise, stages.detectors, Effort((side,)))
+    for count in range(1, most + 1):
+
+        def crop(side: int, count: int = count) -> Image:
+            one = np.asarray(cv2.resize(noise, (side, side)), np.uint8)
+            return np.repeat(one[None], count, axis=0)
+
+        faces = crop(SIZE_PX)
+        vectors = stages.embedder(faces)
+        stages.recogniser(faces)
+        latents = np.repeat(stages.swapper.latent(vectors[0])[None], count, axis=0)
+        stages.swapper(crop(stages.swapper.size_px), latents)
+        if stages.restorer is not None:
+            stages.restorer(crop(stages.restorer.size_px), 1.0)

@@ -1,0 +1,36 @@
+"""Rules across the fields of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from edged import tables
+from edged.recipe.schema import Recipe
+
+_FAMILIES: Mapping[str, frozenset[str]] = {
+    "detector": frozenset({"scrfd", "yunet", "haar"}),
+    "recogniser": frozenset({"arcface"}),
+    "swapper": frozenset({"inswapper"}),
+    "restorer": frozenset({"restorer"}),
+}
+
+
+def check(recipe: Recipe, path: Path, walk: tables.Walk) -> None:
+    """Rules across the fields of a recipe."""
+    if recipe.id != path.stem:
+        walk.bad("id", f'must be the name of the file, "{path.stem}"', recipe.id)
+    if recipe.family not in _FAMILIES[recipe.kind]:
+        walk.bad("family", f"is no family of a {recipe.kind}", recipe.family)
+    if not recipe.file and recipe.family != "haar":
+        walk.bad("file", "is missing: the name of the model file")
+    if recipe.kind == "swapper" and not recipe.takes_embedding_of:
+        walk.bad("takes_embedding_of", "is missing: the recogniser whose vector this swapper takes")
+    if recipe.kind == "recogniser" and not recipe.embedding_dim:
+        walk.bad("embedding_dim", "is missing: the length of the recogniser's vector")
+    if recipe.kind != "detector" and not recipe.contract.template:
+        walk.bad("contract.template", f"is missing: a {recipe.kind} takes aligned crops")
+    if 0.0 in (*recipe.contract.std, *recipe.contract.out_std):
+        walk.bad("contract.std", "must not be zero")
+    if not recipe.batch.min <= recipe.batch.opt <= recipe.batch.max:
+        walk.bad("batch", "needs min <= opt <= max")
