@@ -8,7 +8,7 @@ cast and guard; knows no sockets, no configuration file and no threads (one thre
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import partial
 
 import numpy as np
@@ -46,6 +46,7 @@ class Pipeline:
         templates: by scene name, for portrait scenes.
         pool: outgoing buffers.
         easel: where frames are worked on: host memory or a device.
+        host_scenes: names of scenes that are made in host memory all the same.
     """
 
     def __init__(
@@ -58,8 +59,10 @@ class Pipeline:
         templates: Mapping[str, Template],
         pool: OutgoingPool | None = None,
         easel: Easel = HostPicture,
+        host_scenes: Container[str] = (),
     ) -> None:
-        self._studio = Studio(stages, guard, settings, pool or OutgoingPool(), easel)
+        pool = pool or OutgoingPool()
+        self._studio = Studio(stages, guard, settings, pool, easel, host_scenes)
         self._characters = characters
         self._templates = templates
         self._tracks: dict[str, Tracks] = {}
@@ -98,7 +101,7 @@ class Pipeline:
         """Every face becomes a character or a solid fill."""
         scene, studio = job.scene, self._studio
         with watch("copy"):
-            picture = studio.easel(frame)
+            picture = studio.put_up(frame, job)
         faces, lost, effort = self._find(picture, job, watch)
         if not faces and not lost and not scene.allow_empty:
             return Outcome(Refused(Reason.NO_FACE))

@@ -36,7 +36,7 @@ def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: 
     settings = studio.settings
     effort = Effort(settings.sizes_px, tuple(d // 90 for d in settings.rotations_deg))
     with watch("copy"):
-        picture = studio.easel(frame)
+        picture = studio.put_up(frame, job)
     faces = studio.look(picture, effort, watch)
     regions = studio.regions(picture, faces, watch)
     able = [
@@ -51,7 +51,7 @@ def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: 
     with watch("copy"):
         buffer = studio.pool.lease(template.image.shape[0], template.image.shape[1])
         out = buffer.image
-        canvas = studio.easel(template.image).canvas(out)
+        canvas = studio.put_up(template.image, job).canvas(out)
     slots = template.slots[: len(chosen)]
     with watch("swap"):
         _, vectors = picture.embed(studio.stages.embedder, [sure(r.to_crop) for r in chosen])

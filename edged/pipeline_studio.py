@@ -5,19 +5,19 @@ A :class:`Studio` holds what every frame is worked on with; it keeps nothing of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from edged.faces import Face, Floats, Image
 from edged.geometry import Matrix
-from edged.pipeline_parts import Stages, Watch
+from edged.pipeline_parts import Job, Stages, Watch
 from edged.privacy.buffers import OutgoingPool
 from edged.privacy.guard import Guard, Passed, Rect, Refused, Region
 from edged.scene import GuardSettings, Scene
 from edged.stages.align import matrices
-from edged.stages.easel import Canvas, Easel, Picture
+from edged.stages.easel import Canvas, Easel, HostPicture, Picture
 from edged.stages.embed import SIZE_PX
 from edged.stages.views import Effort
 from edged.transport.wire import GuardNote
@@ -33,6 +33,7 @@ class Studio:
         settings: how hard the guard looks.
         pool: outgoing buffers.
         easel: where frames are worked on: host memory or a device.
+        host_scenes: names of scenes that are made in host memory all the same.
     """
 
     stages: Stages
@@ -40,6 +41,11 @@ class Studio:
     settings: GuardSettings
     pool: OutgoingPool
     easel: Easel
+    host_scenes: Container[str] = ()
+
+    def put_up(self, image: Image, job: Job) -> Picture:
+        """A frame or template, where its scene is worked on."""
+        return (HostPicture if job.scene_name in self.host_scenes else self.easel)(image)
 
     def look(self, picture: Picture, effort: Effort, watch: Watch) -> list[Face]:
         """Search a picture, with the primary look timed apart from the guard's further ones."""

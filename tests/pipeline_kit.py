@@ -147,7 +147,7 @@ class Pool(OutgoingPool):
 
 def make(
     *eyes, swapper=None, recogniser=None, restorer=None, bounds=BOUNDS,
-    settings=SETTINGS, templates=None, easel=HostPicture,
+    settings=SETTINGS, templates=None, easel=HostPicture, host_scenes=(),
 ):  # fmt: skip
     """(pipeline, its pool)."""
     recogniser = recogniser or Recogniser()
@@ -172,7 +172,7 @@ def make(
     characters = {name: Character(name, vector) for name, vector in (("actor", E0), ("other", E1))}
     pipeline = Pipeline(
         stages, guard, settings, characters=characters, templates=templates or {}, pool=pool,
-        easel=easel,
+        easel=easel, host_scenes=host_scenes,
     )  # fmt: skip
     return pipeline, pool
 

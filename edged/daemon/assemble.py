@@ -18,6 +18,7 @@ from edged.builtin.pack import PACK_VERSION, write_pack
 from edged.config import Config
 from edged.daemon import sessions
 from edged.daemon.casting import cast_all
+from edged.daemon.host_scenes import host_scenes
 from edged.daemon.loading import Shelf, load_stages, warm
 from edged.daemon.residency import Residency
 from edged.faces import Image, Points
@@ -51,6 +52,7 @@ class Kit:
         recipes: of the models in use, by id.
         serving: which runtime serves each model, and what changes that.
         residency: where frames are worked on.
+        host_scenes: why scenes are made in host memory all the same, by name.
         calibrated: whether the guard has bounds for these models.
     """
 
@@ -59,6 +61,7 @@ class Kit:
     recipes: dict[str, Recipe]
     serving: Serving
     residency: Residency
+    host_scenes: dict[str, str]
     calibrated: bool
 
     @property
@@ -130,6 +133,9 @@ def assemble(
             sessions.picture_shelves(config, meter, machine, stack),
         )
     )
+    on_host = host_scenes(config.scenes, used)
+    for name, reason in on_host.items():
+        log.info("scene %s is made in host memory: %s", name, reason)
     pipeline = Pipeline(
         stages,
         guard,
@@ -137,9 +143,10 @@ def assemble(
         characters=characters,
         templates=templates,
         easel=residency,
+        host_scenes=on_host,
     )
     serving.start(stack)
-    return Kit(pipeline, stages, used, serving, residency, bounds is not None)
+    return Kit(pipeline, stages, used, serving, residency, on_host, bounds is not None)
 
 
 def _bounds(config: Config) -> calibration.Bounds | None:

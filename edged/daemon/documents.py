@@ -96,6 +96,7 @@ def info(config: Config, kit: Kit, isolation: Isolation, boot: str, session: str
             "resident": {
                 "runtime": kit.residency.runtime,
                 "reason": without_folders(kit.residency.reason),
+                "host_scenes": kit.host_scenes,
             },
             "models": recipes,
             "builtin": config.builtin,

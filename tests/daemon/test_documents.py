@@ -97,6 +97,7 @@ def info(config):
         choice=RuntimeChoice("cpu", "fp32", "the default", wished=True),
         serving=SimpleNamespace(models={"builtin_swapper": SWAPPER_ON}),
         residency=SimpleNamespace(runtime="", reason="no room in /var/lib/edged/x"),
+        host_scenes={"hide": "it asks for much"},
         calibrated=True,
         stages=SimpleNamespace(detectors=[SimpleNamespace(family="haar")]),
     )
@@ -128,7 +129,11 @@ def test_info_says_what_runs_each_model(config):
 
 def test_info_says_where_frames_are_worked_on(config):
     """And why not on the device; folders of the box are left out."""
-    assert info(config)["resident"] == {"runtime": "", "reason": "no room in x"}
+    assert info(config)["resident"] == {
+        "runtime": "",
+        "reason": "no room in x",
+        "host_scenes": {"hide": "it asks for much"},
+    }
 
 
 def test_info_names_no_person_s_file(config):

@@ -1,0 +1,36 @@
+"""Scenes that are made in host memory although frames could stay on a device, and why.
+
+The one place that decides it: whatever the device path (:mod:`edged.stages.resident`)
+cannot do is a rule here, so that a scene which asks for it is made whole on the host and
+never without it on the device.  Knows scenes and recipes; knows no pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from edged.recipe import Recipe
+from edged.scene import Scene
+
+Rule = Callable[[Scene, Mapping[str, Recipe]], str]
+"""(scene, recipes of the models in use, by id) -> why the device cannot, or empty."""
+
+RULES: Sequence[Rule] = ()
+"""All of them; a stage that the device path lacks adds its own."""
+
+
+def host_scenes(
+    scenes: Mapping[str, Scene], recipes: Mapping[str, Recipe], rules: Sequence[Rule] = RULES
+) -> dict[str, str]:
+    """Why scenes are made in host memory, by scene name; the others are not in it.
+
+    Args:
+        scenes: of the configuration, by name.
+        recipes: of the models in use, by id.
+        rules: what the device path lacks.
+    """
+    reasons = {
+        name: "; ".join(filter(None, (rule(scene, recipes) for rule in rules)))
+        for name, scene in scenes.items()
+    }
+    return {name: reason for name, reason in reasons.items() if reason}
