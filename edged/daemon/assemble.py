@@ -70,6 +70,22 @@ class Kit:
         return self.serving.choice
 
 
+@dataclass(frozen=True, repr=False)
+class Loaded:
+    """The models of a configuration, open.
+
+    Attributes:
+        recipes: of the models in use, by id.
+        serving: which runtime serves each.
+        machine: its runtimes.
+    """
+
+    stages: Stages
+    recipes: dict[str, Recipe]
+    serving: Serving
+    machine: Machine
+
+
 def assemble(
     config: Config,
     stack: ExitStack,
@@ -89,6 +105,59 @@ def assemble(
 
     Raises:
         ModelError, EngineError, ConfigError: with what to do.
+    """
+    loaded = open_stages(config, stack, progress, event=event, machine=machine)
+    stages, used, serving = loaded.stages, loaded.recipes, loaded.serving
+    progress("warming up")
+    on_gpu = any(choice.name != CPU for choice in serving.models.values())
+    warm(stages, config, WARM_FACES if on_gpu else 1)
+    bounds = _bounds(config)
+    if bounds is None:
+        log.error(
+            "guard: no calibrated bounds for recogniser %s with swapper %s: every picture "
+            "will be refused; measure them and write calibration/guard.toml (see the README)",
+            config.models.guard_recogniser,
+            config.models.swapper,
+        )
+    guard = Guard(align=_align, alignment_of=_alignment, recognise=stages.recogniser, bounds=bounds)
+    progress("preparing characters and templates")
+    characters, templates = cast_all(config, stages)
+    residency = stack.enter_context(
+        Residency(
+            config.runtime.resident,
+            lambda model_id: serving.models[model_id].name,
+            used,
+            config.models.swapper,
+            sessions.picture_shelves(config, stages.meter, loaded.machine, stack),
+        )
+    )
+    on_host = host_scenes(config.scenes, used)
+    for name, reason in on_host.items():
+        log.info("scene %s is made in host memory: %s", name, reason)
+    pipeline = Pipeline(
+        stages,
+        guard,
+        config.guard,
+        characters=characters,
+        templates=templates,
+        easel=residency,
+        host_scenes=on_host,
+    )
+    serving.start(stack)
+    return Kit(pipeline, stages, used, serving, residency, on_host, bounds is not None)
+
+
+def open_stages(
+    config: Config,
+    stack: ExitStack,
+    progress: Progress = lambda _: None,
+    *,
+    event: Event = lambda *_: None,
+    machine: Machine | None = None,
+) -> Loaded:
+    """Load the models alone, for the daemon and for commands that measure with them.
+
+    Args and errors as of :func:`assemble`.
     """
     recipes = list_recipes(config.models.recipes)
     used = {model_id: recipes[model_id] for model_id in config.models.used}
@@ -110,43 +179,7 @@ def assemble(
         return opened[model_id]
 
     stages = load_stages(Shelf(config, used, session, store), meter)
-    progress("warming up")
-    on_gpu = any(choice.name != CPU for choice in serving.models.values())
-    warm(stages, config, WARM_FACES if on_gpu else 1)
-    bounds = _bounds(config)
-    if bounds is None:
-        log.error(
-            "guard: no calibrated bounds for recogniser %s with swapper %s: every picture "
-            "will be refused; measure them and write calibration/guard.toml (see the README)",
-            config.models.guard_recogniser,
-            config.models.swapper,
-        )
-    guard = Guard(align=_align, alignment_of=_alignment, recognise=stages.recogniser, bounds=bounds)
-    progress("preparing characters and templates")
-    characters, templates = cast_all(config, stages)
-    residency = stack.enter_context(
-        Residency(
-            config.runtime.resident,
-            lambda model_id: serving.models[model_id].name,
-            used,
-            config.models.swapper,
-            sessions.picture_shelves(config, meter, machine, stack),
-        )
-    )
-    on_host = host_scenes(config.scenes, used)
-    for name, reason in on_host.items():
-        log.info("scene %s is made in host memory: %s", name, reason)
-    pipeline = Pipeline(
-        stages,
-        guard,
-        config.guard,
-        characters=characters,
-        templates=templates,
-        easel=residency,
-        host_scenes=on_host,
-    )
-    serving.start(stack)
-    return Kit(pipeline, stages, used, serving, residency, on_host, bounds is not None)
+    return Loaded(stages, used, serving, machine)
 
 
 def _bounds(config: Config) -> calibration.Bounds | None:
