@@ -9,7 +9,8 @@ from edged.recipe import list_recipes, load_recipe, read_recipe
 
 REQUIRED = {
     "det_10g", "det_500m", "scrfd_2.5g_bnkps", "yunet", "w600k_r50", "w600k_mbf", "inswapper_128",
-    "gfpgan_1.4", "codeformer", "restoreformer_plus_plus", "gpen_bfr_512", "builtin_detector",
+    "gfpgan_1.2", "gfpgan_1.3", "gfpgan_1.4", "codeformer", "restoreformer_plus_plus",
+    "gpen_bfr_256", "gpen_bfr_512", "gpen_bfr_1024", "gpen_bfr_2048", "builtin_detector",
     "builtin_recogniser", "builtin_swapper", "builtin_restorer",
 }  # fmt: skip
 

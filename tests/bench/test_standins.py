@@ -87,7 +87,9 @@ def test_restorers_carry_their_export_s_tensors(name):
     graph = restorers.build(name).graph
     assert [o.name for o in graph.output] == [contract.output, *contract.taps]
     kinds = {i.name: i.type.tensor_type.elem_type for i in graph.input}
-    expected = {contract.source: onnx.TensorProto.FLOAT}
+    half = name.endswith("_fp16")
+    expected = {contract.source: onnx.TensorProto.FLOAT16 if half else onnx.TensorProto.FLOAT}
     if contract.fidelity:
-        expected[contract.fidelity] = onnx.TensorProto.DOUBLE
+        wide = onnx.TensorProto.DOUBLE
+        expected[contract.fidelity] = onnx.TensorProto.FLOAT16 if half else wide
     assert kinds == expected

@@ -58,15 +58,16 @@ def test_a_swapper_takes_bytes_and_gives_bytes():
     assert np.isfinite(found["checks"]).all()
 
 
-@pytest.mark.parametrize("name", sorted(set(restorers.CONTRACTS) - {"gpen_bfr_256"}))
+@pytest.mark.parametrize("name", sorted(restorers.CONTRACTS))
 def test_every_restorer_export_has_the_same_ends(name):
     """Names, extra outputs, sides and float64 numbers of the exports do not show."""
-    recipe = {"gfpgan_1.4_1288": "gfpgan_1.4", "codeformer_weight": "codeformer"}.get(name, name)
+    contract = restorers.CONTRACTS[name]
+    recipe, side = contract.recipe, contract.size_px
     found = ends(prepared(restorers.build(name), recipe, batched=False).model)
     want = {
-        "crops": ("UINT8", [1, 512, 512, 3]),
+        "crops": ("UINT8", [1, side, side, 3]),
         "strength": ("FLOAT", [1]),
-        "restored": ("UINT8", [1, 512, 512, 3]),
+        "restored": ("UINT8", [1, side, side, 3]),
         "checks": ("FLOAT", [1]),
     }
     if recipe == "codeformer":
