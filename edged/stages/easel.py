@@ -18,6 +18,7 @@ from edged.geometry import Matrix
 from edged.runtime.session import DeviceArray
 from edged.stages.align import crops
 from edged.stages.embed import SIZE_PX, Embedder
+from edged.stages.layers import Layer, through
 from edged.stages.paste import Mask, Rect, paste
 from edged.stages.restore import Restorer
 from edged.stages.search import Detector, search
@@ -42,8 +43,17 @@ class Canvas(Protocol):
         """Cut n faces and restore them, 0 (not at all) to 1."""
         ...
 
-    def paste(self, made: Crops, to_crop: Sequence[Matrix], mask: Mask) -> list[Rect]:
-        """Blend n crops in, in their order; the rectangles that were touched."""
+    def paste(
+        self, made: Crops, to_crop: Sequence[Matrix], mask: Mask, layers: Sequence[Layer] = ()
+    ) -> list[Rect]:
+        """Blend n crops in, in their order; the rectangles that were touched.
+
+        Args:
+            made: n crops.
+            to_crop: one matrix a crop.
+            mask: of all of them.
+            layers: what of each face may be changed; in host memory only.
+        """
         ...
 
     def finish(self) -> None:
@@ -95,10 +105,15 @@ class HostCanvas:
         """See :class:`Canvas`."""
         return restorer(crops(self._out, to_crop, restorer.size_px), strength)
 
-    def paste(self, made: Crops, to_crop: Sequence[Matrix], mask: Mask) -> list[Rect]:
+    def paste(
+        self, made: Crops, to_crop: Sequence[Matrix], mask: Mask, layers: Sequence[Layer] = ()
+    ) -> list[Rect]:
         """See :class:`Canvas`."""
         pieces = np.asarray(made)[: len(to_crop)]
-        return [paste(self._out, c, m, mask) for c, m in zip(pieces, to_crop, strict=True)]
+        return [
+            paste(self._out, crop, matrix, through(mask, layers, row, matrix))
+            for row, (crop, matrix) in enumerate(zip(pieces, to_crop, strict=True))
+        ]
 
     def finish(self) -> None:
         """It holds the picture at all times."""

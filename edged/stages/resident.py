@@ -25,6 +25,7 @@ from edged.runtime.session import DeviceArray, Feeds, Session
 from edged.stages.batches import require_finite
 from edged.stages.easel import Canvas, Crops, Easel, HostCanvas, HostPicture, Picture
 from edged.stages.embed import SIZE_PX, Embedder, normalise
+from edged.stages.layers import Layer
 from edged.stages.paste import Mask, Rect
 from edged.stages.places import canvas_size
 from edged.stages.resident_bench import MOST_FACES, Bench, bucket, padded
@@ -162,10 +163,13 @@ class DeviceCanvas:
             return restorer(self._bench.down(cut, len(to_crop)), strength)
         return self._made(restorer.session, {"crops": cut, **restorer.numbers(strength)})
 
-    def paste(self, made: Crops, to_crop: Sequence[Matrix], mask: Mask) -> list[Rect]:
-        """See :class:`edged.stages.easel.Canvas`."""
-        if host := self._on_host(to_crop, made.shape[1]):
-            return host.paste(made, to_crop, mask)
+    def paste(
+        self, made: Crops, to_crop: Sequence[Matrix], mask: Mask, layers: Sequence[Layer] = ()
+    ) -> list[Rect]:
+        """See :class:`edged.stages.easel.Canvas`; with layers the canvas goes to the host."""
+        if host := self._on_host(to_crop, made.shape[1], beyond=bool(layers)):
+            pieces = made if isinstance(made, np.ndarray) else self._bench.down(made, len(to_crop))
+            return host.paste(pieces, to_crop, mask, layers)
         count = bucket(len(to_crop))
         rows, cols, rects = paste_tables(to_crop, mask, self._image.shape, count)
         if max(rows.shape[2], cols.shape[2]) > TILE_PX[count]:
@@ -192,9 +196,14 @@ class DeviceCanvas:
         """The canvas as it is."""
         return self._picture.array if self._array is None else self._array
 
-    def _on_host(self, to_crop: Sequence[Matrix], size_px: int) -> HostCanvas | None:
-        """The canvas in host memory, where it is there or faces are too many or too large."""
-        beyond = len(to_crop) > MOST_FACES or size_px > LARGEST_CROP_PX
+    def _on_host(
+        self, to_crop: Sequence[Matrix], size_px: int, *, beyond: bool = False
+    ) -> HostCanvas | None:
+        """The canvas in host memory, where it is there or the graphs do not hold what is asked.
+
+        They do not hold many faces, large crops and whatever else is `beyond` them.
+        """
+        beyond = beyond or len(to_crop) > MOST_FACES or size_px > LARGEST_CROP_PX
         if self._host is None and beyond:
             return self._to_host()
         return self._host
