@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from edged.commands.calibrate_live import live as live_command
 from edged.commands.engine_progress import shown_progress
 from edged.config import ModelsTable, default_path, load, state_folder
 from edged.errors import ConfigError, EngineError
@@ -93,6 +94,10 @@ def precision(  # noqa: PLR0917 - typer gives them by name
             measured_on = f"{len(test)} of {len(feeds)} named {pictures}, not the search's"
         tell("measure extremes", 0.0)
         wider = calibrating.extremes(subject, 3, threads)
+        site = store.folder.parent / "calibration"
+        live = None if models == "synthetic" else calibrating.live(subject, site)
+        if live is not None:
+            wider = wider.merged(live)
         drawn = calibrating.Drawn(seed, width) if models == "synthetic" else None
         judge = calibrating.judge(recipe, store, threads, drawn)
         report = find_plan(
@@ -106,7 +111,6 @@ def precision(  # noqa: PLR0917 - typer gives them by name
             progress=tell,
         )
     plan = report.plan(recipe_id, subject.sha256, measured_on)
-    site = store.folder.parent / "calibration"
     if models == "synthetic":
         site /= "synthetic"
     path = out or site / "precision" / f"{recipe_id}.toml"
@@ -116,6 +120,7 @@ def precision(  # noqa: PLR0917 - typer gives them by name
         **report.as_data(recipe_id),
         "recogniser": judge[0] if judge else None,
         "measured_on": measured_on,
+        "live_crops": 0 if live is None else live.runs,
         "seconds": round(time.monotonic() - start_s, 1),
         "plan": str(path) if report.met else None,
     }
@@ -129,6 +134,9 @@ def precision(  # noqa: PLR0917 - typer gives them by name
             "written and it runs in FP32; try --trials with more than "
             f'{trials}, or set precision.half = "no"'
         )
+
+
+app.command("live")(live_command)
 
 
 def _store(config: Path | None) -> ModelStore:
@@ -151,6 +159,7 @@ def _show(found: dict[str, Any]) -> None:
         f"  multiply-adds in FP16   {planned['fp16_macs_share']:.1%}",
         f"  nodes in FP32           {len(planned['fp32_nodes'])}",
         f"  rescaled                {len(found['rescale'])}",
+        f"  live crops in the ranges {found['live_crops']}",
     ]
     if found["plan"]:
         lines += ["", f"{found['plan']} is written. Next: `edged engines build {found['recipe']}`."]

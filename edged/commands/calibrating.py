@@ -27,8 +27,10 @@ from edged.recipe import Recipe, load_recipe
 from edged.runtime.build import samples
 from edged.runtime.graph.load import load_prepared
 from edged.runtime.graph.prepare import prepare_owned
+from edged.runtime.graph.tools import structure_digest
 from edged.runtime.precision.cpu import CpuRun, Feeds
 from edged.runtime.precision.metrics import Bound, Embed
+from edged.runtime.precision.range_file import path_of, read_ranges
 from edged.runtime.precision.ranges import Ranges, measure
 from edged.stages import align
 from edged.stages.haar import HaarDetector
@@ -137,6 +139,29 @@ def extremes(subject: Subject, seed: int, threads: int) -> Ranges:
         crops = samples.crops(3 * _EXTREME_EVERY, size_px, seed)
         pictures = list(crops[_EXTREME_EVERY - 1 :: _EXTREME_EVERY])
     return measure(subject.graph, _feeds(subject, pictures, seed), threads=threads)
+
+
+def live(subject: Subject, site: Path) -> Ranges | None:
+    """Ranges that a running engine has measured on its camera's faces, for this very graph.
+
+    Args:
+        subject: whose.
+        site: `calibration` folder of the state folder.
+
+    Raises:
+        ConfigError: they are there and belong to another file or graph, or are no ranges.
+    """
+    path = path_of(subject.recipe.id, site)
+    found = read_ranges(path)
+    if found is None:
+        return None
+    same = found.structure_digest == structure_digest(subject.graph)
+    if (found.recipe, found.model_sha256) != (subject.recipe.id, subject.sha256) or not same:
+        raise ConfigError(
+            f"{path}: measured on another model file or by another version of edged; delete it, "
+            f"or measure again: edged calibrate live {subject.recipe.id}"
+        )
+    return found.ranges
 
 
 def named(subject: Subject, folder: Path, kind: Pictures) -> list[Feeds]:

@@ -24,6 +24,7 @@ from edged.daemon.assemble import Kit, assemble
 from edged.daemon.events import Events
 from edged.daemon.flow import WORK, Flow
 from edged.daemon.flow_parts import FlowParts
+from edged.daemon.listening import Listening
 from edged.daemon.orders import Orders
 from edged.daemon.owner import Owner
 from edged.errors import ConfigError, FrameError, OperatorError
@@ -155,6 +156,10 @@ class Engine:
         )
         view = ViewPublisher(frames.view_endpoint or self._socket("view"))
         self._stack.callback(view.close)
+        listening = Listening(
+            kit.serving.loaded, kit.serving.listen, config.models.folder.parent / "calibration"
+        )
+        self._stack.callback(listening.close)
         orders = Orders(
             outbox=outbox,
             frames=server,
@@ -164,6 +169,7 @@ class Engine:
             state_changed=self._tick_status,
             event=self.event,
             overview=self.overview,
+            calibrate=listening.order,
         )
         egress = EgressServer(self._socket("egress"), outbox, orders, self.event)
         egress.start()

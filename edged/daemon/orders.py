@@ -23,6 +23,9 @@ from edged.transport.outbox_rows import PurgeSelector
 from edged.transport.wire import ReplyDoc
 from edged.verdicts import Reason
 
+QUIET = frozenset({"calibrate", "diagnostics", "outbox", "ping", "status"})
+"""Commands that are no event when they are done: they read, or are asked again and again."""
+
 LATER = "this version of edged does not know this command yet"
 
 
@@ -37,6 +40,7 @@ class Orders:
         state_changed: told when the state may have changed.
         event: takes an event for the record.
         overview: the figures of `diagnostics` and `status`; no pictures.
+        calibrate: listens to a model; the box alone can ask for it.
     """
 
     outbox: Outbox
@@ -47,6 +51,7 @@ class Orders:
     state_changed: Callable[[], None]
     event: Callable[[str, str, dict[str, Any]], None]
     overview: Callable[[], dict[str, Any]]
+    calibrate: Callable[[Mapping[str, Any]], dict[str, Any]]
 
     def __call__(self, command: CommandIn | ControlIn) -> ReplyDoc:
         """Do one command."""
@@ -59,7 +64,7 @@ class Orders:
         except (ValueError, EdgedError) as error:
             reply.status, reply.error = "error", str(error)
         else:
-            if command.name not in {"ping", "status", "outbox", "diagnostics"}:
+            if command.name not in QUIET:
                 self.event("command-done", command.name, {"id": command.id})
         return reply
 
@@ -74,6 +79,7 @@ class Orders:
             "purge": self._purge,
             "pause": self._pause,
             "resume": self._resume,
+            "calibrate": self.calibrate,
         }
 
     def _ping(self, _data: Mapping[str, Any]) -> dict[str, Any]:

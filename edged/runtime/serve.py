@@ -29,7 +29,7 @@ from edged.runtime.choice import Refusal, Served, Wish, choose, summary
 from edged.runtime.libraries import without_folders
 from edged.runtime.machine import CPU, Machine
 from edged.runtime.session import Meter, RuntimeChoice, Session
-from edged.runtime.switching import Opener, SwitchingSession
+from edged.runtime.switching import Listener, Opener, SwitchingSession
 
 log = logging.getLogger(__name__)
 
@@ -256,6 +256,17 @@ class Serving:
             self._models[model_id].trouble = slug
             self.version += 1
         self._event(slug, "", {"model": model_id, "error": without_folders(text)})
+
+    def listen(self, model_id: str, listener: Listener | None) -> None:
+        """Show a model's runs to a listener, or to nobody any more; from any thread."""
+        with self._lock:
+            self._models[model_id].session.listener = listener
+
+    @property
+    def loaded(self) -> Mapping[str, Model]:
+        """The models that are served, by id."""
+        with self._lock:
+            return {model_id: one.model for model_id, one in self._models.items()}
 
     # -- what is said of it -----------------------------------------------------------
 

@@ -17,6 +17,10 @@ from edged.runtime.session import DeviceArray, Feeds, Session, TensorSpec
 Opener = Callable[[ExitStack], Session]
 """Opens a session; what it needs is closed by the stack."""
 
+Listener = Callable[[Feeds, Session], None]
+"""Shown what a run is fed with, before it, on the thread that runs; must be quick and keep
+nothing of it but copies.  The session is the one that runs: it can download."""
+
 
 class SwitchingSession:
     """Stands for whichever session serves a model at the moment.
@@ -25,10 +29,14 @@ class SwitchingSession:
 
     Args:
         model_id: for messages.
+
+    Attributes:
+        listener: shown every run; None, as almost always: nobody is.
     """
 
     def __init__(self, model_id: str) -> None:
         self.model_id = model_id
+        self.listener: Listener | None = None
         self._session: Session | None = None
         self._stack = ExitStack()
 
@@ -93,10 +101,12 @@ class SwitchingSession:
 
     def run(self, feeds: Feeds) -> Sequence[Tensor]:
         """See :class:`edged.runtime.session.Session`."""
+        self._show(feeds)
         return self.inner.run(feeds)
 
     def run_resident(self, feeds: Feeds) -> Sequence[DeviceArray]:
         """See :class:`edged.runtime.session.Session`."""
+        self._show(feeds)
         return self.inner.run_resident(feeds)
 
     def upload(self, array: Tensor) -> DeviceArray:
@@ -106,3 +116,8 @@ class SwitchingSession:
     def download(self, array: DeviceArray, into: Tensor | None = None) -> Tensor:
         """See :class:`edged.runtime.session.Session`."""
         return self.inner.download(array, into)
+
+    def _show(self, feeds: Feeds) -> None:
+        listener = self.listener  # another thread may take it away at any time
+        if listener is not None:
+            listener(feeds, self.inner)

@@ -30,9 +30,9 @@ _MAX_REPLY_BYTES = 4 << 20
 
 
 class ControlIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A command from the box: those of the broker, and two that only read."""
+    """A command from the box: those of the broker, and some that are for the box alone."""
 
-    name: Command | Literal["outbox", "status"]
+    name: Command | Literal["calibrate", "outbox", "status"]
     id: str = ""
     data: dict[str, Any] = {}
 

@@ -47,6 +47,7 @@ class Desk:
             state_changed=lambda: self.changed.append(1),
             event=lambda *event: self.events.append(event),
             overview=lambda: {"state": "online"},
+            calibrate=lambda data: {"asked": dict(data)},
         )
 
     def do(self, name, data=None, kind=CommandIn):
