@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.progress import (
@@ -25,13 +24,15 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.table import Table
 
 from edged.builtin.pack import PACK_VERSION, write_pack
+from edged.commands.model_views import model_data, models_table
+from edged.commands.packs import Packs
 from edged.config import ModelsTable, default_path, load, state_folder
 from edged.errors import ModelError
 from edged.hashes import file_sha256
-from edged.recipe import Recipe, list_recipes
+from edged.recipe import Recipe, list_packs, list_recipes
+from edged.runtime.graph.load import load_prepared
 from edged.store import ModelStatus, ModelStore, pull
 
 app = typer.Typer(no_args_is_help=True, help="List, download, import and verify models.")
@@ -41,19 +42,19 @@ ConfigFile = Annotated[
     typer.Option("--config", "-c", help="Default: $EDGED_CONFIG, ./edged.toml or /etc/edged."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
-Ids = Annotated[list[str] | None, typer.Argument(help="Default: those that are configured.")]
+Ids = Annotated[
+    list[str] | None, typer.Argument(help="Models or packs; default: those that are configured.")
+]
 Accepted = Annotated[
     list[str] | None,
-    typer.Option("--accept-licence", metavar="ID", help="The terms of this model fit our use."),
+    typer.Option(
+        "--accept-licence", metavar="ID", help="The terms of this model or pack fit our use."
+    ),
 ]
 Trusted = Annotated[
     list[str] | None,
     typer.Option("--trust", metavar="SHA256", help="A file with this hash is the right one."),
 ]
-
-_MIB = 1 << 20
-_WIDE_CHARS = 132
-_COMMERCIAL: dict[bool | str, str] = {True: "yes", False: "no", "ask": "ask vendor"}
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class _Desk:
 
     settings: ModelsTable
     store: ModelStore
+    packs: Packs
     console: Console
 
     @staticmethod
@@ -72,8 +74,10 @@ class _Desk:
             settings = load(path).models
         else:
             settings = ModelsTable(folder=state_folder().absolute() / "models")
-        store = ModelStore(settings.folder, list_recipes(settings.recipes))
-        return _Desk(settings, store, Console(stderr=True, highlight=False))
+        recipes = list_recipes(settings.recipes)
+        store = ModelStore(settings.folder, recipes, inspect=_contract)
+        packs = Packs(list_packs(recipes, settings.recipes), store)
+        return _Desk(settings, store, packs, Console(stderr=True, highlight=False))
 
     def agree(self, recipe: Recipe, accepted: Iterable[str]) -> None:
         """Licence of a model: free, accepted, or asked about.
@@ -114,6 +118,11 @@ class _Desk:
 
         return decide
 
+    def data(self, state: ModelStatus) -> dict[str, Any]:
+        """One model for scripts."""
+        configured = state.id in self.settings.used
+        return model_data(self.store.recipes[state.id], state, configured, self.packs.of(state.id))
+
     def ask(self, question: str) -> bool:
         """A person's answer; no where there is no person."""
         return sys.stdin.isatty() and typer.confirm(question, default=False, err=True)
@@ -125,20 +134,13 @@ def list_models(config: ConfigFile = None, *, as_json: Json = False) -> None:
     desk = _Desk.open(config)
     states = {model_id: desk.store.status(model_id) for model_id in desk.store.recipes}
     if as_json:
-        typer.echo(json.dumps([_as_data(desk, state) for state in states.values()]))
+        rows = [desk.data(state) for state in states.values()]
+        typer.echo(json.dumps(rows + desk.packs.data()))
         return
     screen = Console(highlight=False, markup=False)
-    wide = not screen.is_terminal or screen.width >= _WIDE_CHARS
-    if wide:
-        screen.width = max(screen.width, _WIDE_CHARS)
-    heads = ("model", "kind", "state", "MiB", "commercial", "hash", "verified", "licence")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in heads if wide else heads[:5]:
-        table.add_column(head, no_wrap=True, justify="right" if head == "MiB" else "left")
-    for state in states.values():
-        cells = _cells(desk, state)
-        table.add_row(*(cells if wide else cells[:5]))
-    screen.print(table)
+    screen.print(models_table(screen, desk.store.recipes, states, desk.settings.used))
+    screen.print()
+    screen.print(desk.packs.table())
     typer.echo(f"\n* configured   folder: {desk.store.folder}")
 
 
@@ -154,10 +156,11 @@ def pull_models(
 ) -> None:
     """Download models; what was begun is continued, what is here is not fetched again."""
     desk = _Desk.open(config)
-    wanted = tuple(dict.fromkeys(model_ids or desk.settings.used))
+    wanted = desk.packs.members(model_ids or desk.settings.used)
+    accepted = desk.packs.members(accept_licence or ())
     recipes = [desk.store.recipe(model_id) for model_id in wanted]
     for recipe in recipes:
-        desk.agree(recipe, accept_licence or ())
+        desk.agree(recipe, accepted)
     if any(recipe.builtin for recipe in recipes):
         desk.store.ensure_builtin(write_pack, PACK_VERSION)
     with _bars(desk.console) as on_start:
@@ -167,7 +170,11 @@ def pull_models(
             trust=desk.trust(trust or ()),
             on_start=on_start,
             mirror=mirror or desk.settings.mirror,
+            packs=desk.packs.named(model_ids or ()),
         )
+    for pack in desk.packs.named(model_ids or ()):
+        for file, why in pack.left_out.items():
+            desk.console.print(f"{pack.id}: {file} was left out: {why}", markup=False)
     _report(desk, done, as_json=as_json)
 
 
@@ -195,13 +202,19 @@ def import_model(
 def verify(model_ids: Ids = None, *, config: ConfigFile = None, as_json: Json = False) -> None:
     """Read every file that is here and compare its hash; exit code 66 if one is wrong."""
     desk = _Desk.open(config)
-    needed = set(model_ids or desk.settings.used)
-    wanted = tuple(dict.fromkeys(model_ids or desk.store.recipes))
+    named = desk.packs.members(model_ids or ())
+    needed = set(named or desk.settings.used)
+    wanted = named or tuple(desk.store.recipes)
     states = [desk.store.verify(model_id) for model_id in wanted]
     _report(desk, [s for s in states if s.id in needed or s.state != "absent"], as_json=as_json)
     bad = [s.id for s in states if s.state == "damaged" or (s.id in needed and s.state == "absent")]
     if bad:
         raise ModelError(f"not right or not here: {', '.join(bad)}")
+
+
+def _contract(recipe: Recipe, file: Path) -> None:
+    """Refuse a file that is no network of its recipe's family."""
+    load_prepared(file, recipe)
 
 
 def _recognise(store: ModelStore, file: Path) -> str:
@@ -239,44 +252,8 @@ def _bars(console: Console) -> Iterator[Callable[[Recipe, str], Callable[[int, i
 
 def _report(desk: _Desk, states: list[ModelStatus], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps([_as_data(desk, state) for state in states]))
+        typer.echo(json.dumps([desk.data(state) for state in states]))
         return
     for state in states:
         tail = state.detail or state.sha256
         typer.echo(f"{state.id}: {state.state}{': ' + tail if tail else ''}")
-
-
-def _as_data(desk: _Desk, state: ModelStatus) -> dict[str, Any]:
-    recipe = desk.store.recipes[state.id]
-    return {
-        "id": state.id,
-        "kind": recipe.kind,
-        "family": recipe.family,
-        "title": recipe.title,
-        "configured": state.id in desk.settings.used,
-        "state": state.state,
-        "path": str(state.path) if state.path else None,
-        "size_bytes": state.size_bytes or recipe.size_bytes,
-        "sha256": state.sha256,
-        "pinned": recipe.pinned,
-        "licence": msgspec.to_builtins(recipe.licence),
-        "verified": recipe.verified,
-        "builtin": recipe.builtin,
-        "detail": state.detail,
-    }
-
-
-def _cells(desk: _Desk, state: ModelStatus) -> tuple[str, ...]:
-    """One row of the list."""
-    recipe = desk.store.recipes[state.id]
-    size = state.size_bytes or recipe.size_bytes
-    return (
-        f"{state.id}{'*' if state.id in desk.settings.used else ''}",
-        recipe.kind,
-        "not made yet" if recipe.builtin and state.state == "absent" else state.state,
-        f"{size / _MIB:.1f}" if size else "",
-        _COMMERCIAL[recipe.licence.commercial],
-        "pinned" if recipe.pinned else "made here" if recipe.builtin else "unpinned",
-        recipe.verified,
-        recipe.licence.name,
-    )

@@ -14,6 +14,7 @@ from edged.recipe.files import (
     recipe_folders,
     unknown_model,
 )
+from edged.recipe.packs import Archive, Pack, list_packs, read_pack
 from edged.recipe.schema import (
     UNPINNED,
     Batch,
@@ -34,12 +35,14 @@ from edged.recipe.schema import (
 __all__ = [
     "OVERRIDES",
     "UNPINNED",
+    "Archive",
     "Batch",
     "Contract",
     "Family",
     "Kind",
     "Licence",
     "ModelId",
+    "Pack",
     "Placement",
     "Precision",
     "Recipe",
@@ -47,8 +50,10 @@ __all__ = [
     "Source",
     "Template",
     "Triple",
+    "list_packs",
     "list_recipes",
     "load_recipe",
+    "read_pack",
     "read_recipe",
     "recipe_folders",
     "unknown_model",

@@ -13,7 +13,11 @@ _FAMILIES: Mapping[str, frozenset[str]] = {
     "recogniser": frozenset({"arcface"}),
     "swapper": frozenset({"inswapper"}),
     "restorer": frozenset({"restorer"}),
+    "landmarker": frozenset({"landmarks_106", "landmarks_68"}),
 }
+
+_ALIGNED = frozenset({"recogniser", "swapper", "restorer"})
+"""Kinds that take crops aligned by five points."""
 
 
 def check(recipe: Recipe, path: Path, walk: tables.Walk) -> None:
@@ -28,7 +32,7 @@ def check(recipe: Recipe, path: Path, walk: tables.Walk) -> None:
         walk.bad("takes_embedding_of", "is missing: the recogniser whose vector this swapper takes")
     if recipe.kind == "recogniser" and not recipe.embedding_dim:
         walk.bad("embedding_dim", "is missing: the length of the recogniser's vector")
-    if recipe.kind != "detector" and not recipe.contract.template:
+    if recipe.kind in _ALIGNED and not recipe.contract.template:
         walk.bad("contract.template", f"is missing: a {recipe.kind} takes aligned crops")
     if 0.0 in (*recipe.contract.std, *recipe.contract.out_std):
         walk.bad("contract.std", "must not be zero")

@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
-Kind = Literal["detector", "recogniser", "swapper", "restorer"]
-Family = Literal["scrfd", "yunet", "haar", "arcface", "inswapper", "restorer"]
+Kind = Literal["detector", "recogniser", "swapper", "restorer", "landmarker"]
+Family = Literal[
+    "scrfd", "yunet", "haar", "arcface", "inswapper", "restorer", "landmarks_106", "landmarks_68"
+]
 Template = Literal["", "arcface_112", "arcface_128", "ffhq_512"]
 
 ModelId = Annotated[

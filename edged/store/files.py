@@ -60,10 +60,13 @@ class ModelStore:
     Attributes:
         folder: made when something is put into it.
         recipes: by id.
+        inspect: looks into an unpinned file and raises ModelError where it is not what its
+            recipe says; None looks at nothing.
     """
 
     folder: Path
     recipes: Mapping[str, Recipe]
+    inspect: Callable[[Recipe, Path], object] | None = None
 
     def recipe(self, model_id: str) -> Recipe:
         """The recipe of a model.
@@ -189,8 +192,23 @@ class ModelStore:
         except OSError as error:
             raise ModelError(f"{file}: cannot be copied: {error.strerror}") from error
 
-    def take_in(self, recipe: Recipe, source: IO[bytes], origin: str, trust: Trust) -> ModelStatus:
+    def take_in(
+        self,
+        recipe: Recipe,
+        source: IO[bytes],
+        origin: str,
+        trust: Trust,
+        *,
+        vouched: bool = False,
+    ) -> ModelStatus:
         """Copy a stream into place: bounded, hashed on the way, renamed when it is right.
+
+        Args:
+            recipe: of the model.
+            source: the file's bytes.
+            origin: where they come from, for messages.
+            trust: asked about a file that nothing vouches for.
+            vouched: the archive that it comes from has the hash that was asked for.
 
         Raises:
             ModelError: wrong size or hash, or not trusted; nothing was changed.
@@ -209,12 +227,17 @@ class ModelStore:
                         )
                 copy.flush()
                 os.fsync(copy.fileno())
-            return self.accept(recipe, new, origin, trust)
+            return self.accept(recipe, new, origin, trust, vouched=vouched)
         finally:
             new.unlink(missing_ok=True)
 
-    def accept(self, recipe: Recipe, new: Path, origin: str, trust: Trust) -> ModelStatus:
+    def accept(
+        self, recipe: Recipe, new: Path, origin: str, trust: Trust, *, vouched: bool = False
+    ) -> ModelStatus:
         """Rename a complete file of the folder into place, if it is the right one.
+
+        A file whose hash no source gives must at least be what its recipe says, before
+        anybody is asked to trust it.
 
         Raises:
             ModelError: it is not, or a person did not trust it.
@@ -224,7 +247,9 @@ class ModelStore:
             raise ModelError(f"{origin} has {size} bytes, {recipe.id} has {recipe.size_bytes}")
         if recipe.pinned and found != recipe.sha256:
             raise ModelError(f"{origin} has SHA-256 {found}, {recipe.id} has {recipe.sha256}")
-        familiar = recipe.pinned or found in recipe.known_sha256
+        familiar = recipe.pinned or vouched or found in recipe.known_sha256
+        if not recipe.pinned and self.inspect:
+            self.inspect(recipe, new)
         if not familiar and not trust(recipe, found):
             raise ModelError(f"{origin}: SHA-256 {found} was not trusted; nothing was changed")
         path = self.folder / recipe.file

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import urllib.parse
 import urllib.request
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from edged.errors import EdgedError, LinkError, ModelError
 from edged.hashes import file_sha256, make_folder
-from edged.recipe import UNPINNED, Recipe, Source
+from edged.recipe import UNPINNED, Pack, Recipe, Source
+from edged.store.archive import opened_member
 from edged.store.download import Patience, Progress, Wanted, fetch, forget, part_path
 from edged.store.files import (
     ARCHIVES,
@@ -42,6 +43,7 @@ class _Visit:
     on_start: OnStart
     patience: Patience
     archives: set[str] = field(default_factory=set)
+    hashes: dict[Path, str] = field(default_factory=dict)
 
 
 def pull(
@@ -51,6 +53,7 @@ def pull(
     trust: Trust,
     on_start: OnStart,
     mirror: str = "",
+    packs: Iterable[Pack] = (),
     patience: Patience | None = None,
 ) -> list[ModelStatus]:
     """Download models that are not there yet.
@@ -62,41 +65,81 @@ def pull(
         on_start: told of each file.
         mirror: https:// or file:// folder that has the files or archives under their own
             names, used instead of the recipes' sources.
+        packs: whose archives are asked for their members before the members' own sources.
         patience: of the network.
+
+    A file that is not right keeps nobody from those after it; all failures are told.
 
     Raises:
         LinkError: no source could be reached; the same call continues later.
-        ModelError: no source has the right file.
+        ModelError: a source was reached and does not have the right file.
         OperatorError: no room on the disk.
     """
-    visit = _Visit(store, trust, on_start, patience or Patience())
-    done = []
+    visit = _Visit(store, _asked_once(trust), on_start, patience or Patience())
+    done: list[ModelStatus] = []
+    failed: list[EdgedError] = []
     make_folder(store.folder)
-    for model_id in model_ids:
-        recipe = store.recipe(model_id)
-        status = store.verify(model_id)
+    wanted, packs = [store.recipe(model_id) for model_id in model_ids], tuple(packs)
+    of_packs = {member for pack in packs for member in pack.members}
+    for recipe in _with(wanted, packs):
+        status = store.verify(recipe.id)
         if status.state != "ready" and not recipe.builtin:
-            status = _pull_one(visit, recipe, _sources(recipe, mirror))
+            try:
+                status = _pull_one(
+                    visit, recipe, _sources(recipe, mirror, archived=recipe.id in of_packs)
+                )
+            except ModelError as error:
+                failed.append(error)
+            except LinkError as error:  # the next would wait for the same network
+                failed.append(error)
+                break
         done.append(status)
+    if len(failed) == 1:
+        raise failed[0]
+    if failed:
+        raise type(failed[-1])("\n".join(str(error) for error in failed))
     remove_leftovers(store.folder, visit.archives)
     return done
 
 
-def _sources(recipe: Recipe, mirror: str) -> tuple[Source, ...]:
+def _asked_once(trust: Trust) -> Trust:
+    """The same, but nobody is asked again when a second source has the same file."""
+    answers: dict[tuple[str, str], bool] = {}
+
+    def ask(recipe: Recipe, sha256: str) -> bool:
+        if (recipe.id, sha256) not in answers:
+            answers[recipe.id, sha256] = trust(recipe, sha256)
+        return answers[recipe.id, sha256]
+
+    return ask
+
+
+def _with(recipes: Iterable[Recipe], packs: tuple[Pack, ...]) -> list[Recipe]:
+    """The recipes, those of packs with the packs' archives as their first sources."""
+    out = []
+    for recipe in recipes:
+        of_packs = [
+            source for pack in packs if recipe.id in pack.members for source in pack.sources(recipe)
+        ]
+        sources = tuple(dict.fromkeys((*of_packs, *recipe.sources)))
+        out.append(msgspec.structs.replace(recipe, sources=sources))
+    return out
+
+
+def _sources(recipe: Recipe, mirror: str, *, archived: bool) -> tuple[Source, ...]:
     if not mirror:
         return recipe.sources
     base = mirror.rstrip("/")
     plain = Source(url=f"{base}/{urllib.parse.quote(recipe.file)}")
-    packed = {
-        source.url.rpartition("/")[2]: Source(
-            url=f"{base}/{source.url.rpartition('/')[2]}",
-            member=source.member,
-            archive_sha256=source.archive_sha256,
-        )
-        for source in recipe.sources
-        if source.member
-    }
-    return (plain, *packed.values())
+    packed: dict[str, Source] = {}
+    for source in recipe.sources:
+        name = source.url.rpartition("/")[2]
+        if source.member:  # the first one's hash is the one to hold it to
+            moved = msgspec.structs.replace(source, url=f"{base}/{name}")
+            packed.setdefault(name, moved)
+    of_packs = tuple(packed.values())
+    # What a pack was asked for is fetched once, with its archive.
+    return (*of_packs, plain) if archived else (plain, *of_packs)
 
 
 def _pull_one(visit: _Visit, recipe: Recipe, sources: tuple[Source, ...]) -> ModelStatus:
@@ -113,7 +156,7 @@ def _pull_one(visit: _Visit, recipe: Recipe, sources: tuple[Source, ...]) -> Mod
             f"{recipe.licence.vendor} and run `edged models import FILE --as {recipe.id}`"
         )
     reasons = "\n".join(f"  {failure}" for failure in failures)
-    kind = LinkError if any(isinstance(f, LinkError) for f in failures) else ModelError
+    kind = LinkError if all(isinstance(f, LinkError) for f in failures) else ModelError
     raise kind(
         f"model {recipe.id} could not be had:\n{reasons}\n  With the file at hand: "
         f"`edged models import FILE --as {recipe.id}`"
@@ -148,30 +191,36 @@ def _archive(visit: _Visit, recipe: Recipe, source: Source) -> Path:
     if local:
         if not local.is_file():
             raise ModelError(f"{local} is absent")
-        _check_archive(local, source)
+        _check_archive(visit, local, source)
         return local
     target = visit.store.folder / ARCHIVES / source.url.rpartition("/")[2]
     visit.archives.add(target.name)
     if target.is_file():
-        return target
+        try:
+            _check_archive(visit, target, source)
+        except ModelError:  # of another source, which asked for no hash
+            target.unlink()
+        else:
+            return target
     part = part_path(target, source.url)
     pinned = source.archive_sha256 != UNPINNED
     wanted = Wanted(source.url, 0, MAX_MODEL_BYTES, same=pinned)
     fetch(wanted, part, visit.on_start(recipe, host(source.url)), visit.patience)
     try:
-        _check_archive(part, source)
+        _check_archive(visit, part, source)
     except ModelError:
         forget(part)
         raise
+    visit.hashes[target] = visit.hashes.pop(part, "")
     part.replace(target)
     forget(part)
     return target
 
 
-def _check_archive(path: Path, source: Source) -> None:
+def _check_archive(visit: _Visit, path: Path, source: Source) -> None:
     if source.archive_sha256 == UNPINNED:
         return
-    found = file_sha256(path)
+    found = visit.hashes[path] = visit.hashes.get(path) or file_sha256(path)
     if found != source.archive_sha256:
         raise ModelError(
             f"{source.url} has SHA-256 {found}, the recipe says {source.archive_sha256}"
@@ -180,20 +229,9 @@ def _check_archive(path: Path, source: Source) -> None:
 
 def _unpack(visit: _Visit, recipe: Recipe, source: Source, archive: Path) -> ModelStatus:
     """Takes one member out, by its base name, and never more bytes than the recipe says."""
-    try:
-        with zipfile.ZipFile(archive) as packed:
-            fitting = [
-                info
-                for info in packed.infolist()
-                if not info.is_dir() and info.filename.rpartition("/")[2] == source.member
-            ]
-            if len(fitting) != 1:
-                count = f"{len(fitting)} files {source.member}"
-                raise ModelError(f"{source.url} holds {count}, not one")
-            with packed.open(fitting[0]) as stream:
-                return visit.store.take_in(recipe, stream, source.url, visit.trust)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
-        raise ModelError(f"{source.url} is no archive that can be read ({error})") from error
+    vouched = source.archive_sha256 != UNPINNED
+    with opened_member(archive, source.url, source.member, MAX_MODEL_BYTES) as stream:
+        return visit.store.take_in(recipe, stream, source.url, visit.trust, vouched=vouched)
 
 
 def local_path(url: str) -> Path | None:

@@ -15,11 +15,14 @@ import pytest
 from model_server import serving
 from typer.testing import CliRunner
 
+from edged.bench.standins import detector
 from edged.commands.models import app
 from edged.errors import ModelError
 
 BODY = os.urandom(500_000)
 HASH = hashlib.sha256(BODY).hexdigest()
+NETWORK = detector.scrfd().SerializeToString(deterministic=True)
+NETWORK_HASH = hashlib.sha256(NETWORK).hexdigest()
 
 RECIPE = """\
 id = "{id}"
@@ -36,6 +39,11 @@ name = "Research"
 commercial = {commercial}
 vendor = "A lab"
 note = "Not for shops."
+[contract]
+mean = [127.5, 127.5, 127.5]
+std = [128.0, 128.0, 128.0]
+strides = [8, 16, 32]
+anchors = 2
 """
 
 CONFIG = """\
@@ -58,7 +66,7 @@ mirror = "{mirror}"
 @pytest.fixture
 def server():
     with serving() as how:
-        how.files = {"free.onnx": BODY, "loose.onnx": BODY, "paid.onnx": BODY}
+        how.files = {"free.onnx": BODY, "loose.onnx": NETWORK, "paid.onnx": BODY}
         yield how
 
 
@@ -125,10 +133,19 @@ def test_an_unpinned_model_needs_its_hash_to_be_trusted(run, folder):
     """The hash is shown, nothing is kept as a model; with --trust it is."""
     done = run("pull", "loose")
     assert isinstance(done.exception, ModelError)
-    assert HASH in done.output
+    assert NETWORK_HASH in done.output
     assert not (folder / "models" / "loose.onnx").exists()
-    assert run("pull", "loose", "--trust", HASH.upper()).exit_code == 0
+    assert run("pull", "loose", "--trust", NETWORK_HASH.upper()).exit_code == 0
     assert run("verify", "loose").exit_code == 0
+
+
+def test_an_unpinned_file_that_is_no_such_network_is_refused_unasked(run, folder, server):
+    """The right name and a trusted hash do not make a detector of rubbish."""
+    server.files["loose.onnx"] = BODY
+    done = run("pull", "loose", "--trust", HASH)
+    assert isinstance(done.exception, ModelError)
+    assert "no ONNX file" in str(done.exception)
+    assert not (folder / "models" / "loose.onnx").exists()
 
 
 def test_import_knows_a_file_by_its_hash(run, folder):

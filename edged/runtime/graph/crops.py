@@ -1,4 +1,4 @@
-"""The families that take aligned crops: recogniser, swapper, restorer.
+"""The families that take crops: recogniser, swapper, restorer, and those that give numbers.
 
 Knows their contracts (which input is what, by rank, since names differ by export) and
 puts bytes in and bytes out around the file's network.
@@ -18,20 +18,30 @@ CHANNELS = 3
 
 def arcface(work: Work) -> None:
     """`crops` -> `embeddings` [n, d], as the network gives them."""
+    _numbers(work, "embeddings")
+
+
+def numbers(work: Work) -> None:
+    """`crops` -> `values` [n, ...], as the network gives them: landmarks, scores."""
+    _numbers(work, "values")
+
+
+def _numbers(work: Work, name: str) -> None:
+    """`crops` -> the first output in float32 under this name."""
     picture, output = work.picture_input(), work.model.graph.output[0]
     side, kind = work.square(picture), _type_of(work, output.name)
     pictures.take(work.model, picture, "crops", work.contract)
     extents = output.type.tensor_type.shape.dim
-    width = extents[-1].dim_value if extents else 0
+    shape = [extent.dim_value or f"d{i}" for i, extent in enumerate(extents)][1:] or ["d"]
     if kind == FLOAT:
-        tools.rename(work.model, {output.name: "embeddings"})
+        tools.rename(work.model, {output.name: name})
     else:
         after = Emitter(work.model, "post/")
-        after.cast(output.name, FLOAT, name="float", out="embeddings")
+        after.cast(output.name, FLOAT, name="float", out=name)
     declare(
         work,
         {"crops": (UINT8, (work.faces, side, side, CHANNELS))},
-        {"embeddings": (FLOAT, (work.faces, width or "d"))},
+        {name: (FLOAT, (work.faces, *shape))},
     )
 
 

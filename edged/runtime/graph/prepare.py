@@ -3,6 +3,8 @@
 What a prepared graph takes and gives (n: faces, open where the graph is batched, else 1):
 
     arcface    crops uint8 [n,112,112,3] BGR        -> embeddings float32 [n,d]
+    landmarks_106, landmarks_68
+               crops uint8 [n,S,S,3] BGR            -> values float32 [n,...]
     inswapper  crops uint8 [n,S,S,3], latents float32 [n,512]
                                                     -> swapped uint8 [n,S,S,3], checks float32 [n]
     restorer   crops uint8 [n,S,S,3], strength float32 [1], fidelity float32 [1] where the
@@ -36,6 +38,8 @@ _CROPS: Mapping[Family, Callable[[Work], None]] = {
     "arcface": crops.arcface,
     "inswapper": crops.inswapper,
     "restorer": crops.restorer,
+    "landmarks_106": crops.numbers,
+    "landmarks_68": crops.numbers,
 }
 _PICTURE_OUT = frozenset({"inswapper", "restorer"})
 _DETECTORS: Mapping[Family, Callable[[Work], None]] = {

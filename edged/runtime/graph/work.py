@@ -18,7 +18,7 @@ from edged.runtime.graph import tools
 RESERVED = frozenset(
     {
         "crops", "latents", "strength", "fidelity", "picture",
-        "embeddings", "swapped", "restored", "scores", "boxes", "landmarks", "checks",
+        "embeddings", "values", "swapped", "restored", "scores", "boxes", "landmarks", "checks",
     }
 )  # fmt: skip
 """Tensors of prepared graphs; the file's own tensors of these names are renamed."""

@@ -112,6 +112,9 @@ def compare(exact: Outputs, other: Outputs, embed: Embed | None = None) -> Error
     if "embeddings" in exact:
         value = cosines(exact["embeddings"], other["embeddings"]) if finite else 0.0
         return Error(finite, cosine=value)
+    if "values" in exact:
+        apart = np.abs(exact["values"] - other["values"]).max(initial=0.0)
+        return Error(finite, score=float(apart) if finite else math.inf)
     if "scores" in exact:
         return _detector_error(exact, other, finite=finite)
     raise EngineError(
