@@ -65,14 +65,8 @@ _VACUUM_PAGES = 256
 """Free pages given back to the disk at a time (2 MiB), so that a put never waits long."""
 
 __all__ = [
-    "Known",
-    "Outbox",
-    "OutboxLimits",
-    "OutboxStats",
-    "PayloadMac",
-    "PurgeReceipt",
-    "PurgeSelector",
-    "Row",
+    "Known", "Outbox", "OutboxLimits", "OutboxStats", "PayloadMac", "PurgeReceipt",
+    "PurgeSelector", "Row",
 ]
 
 
@@ -118,13 +112,8 @@ class Outbox:
         lock_fd = lock_folder(folder)
         try:
             store = Store(
-                folder,
-                limits or OutboxLimits(),
-                clock=clock,
-                steady=steady,
-                clock_synced=clock_synced,
-                master_key=master_key,
-                on_event=on_event,
+                folder, limits or OutboxLimits(), clock=clock, steady=steady,
+                clock_synced=clock_synced, master_key=master_key, on_event=on_event,
             )
             removal.finish(store)
             return cls(store, lock_fd)
@@ -351,16 +340,10 @@ class Outbox:
             retained, retained_bytes, _ = by_state.get(ACKED, (0, 0, 0))
             age_ms = max(0, store.now_ms() - oldest_ms) if depth else 0
             return OutboxStats(
-                session=store.session,
-                depth=depth,
-                unsent_bytes=unsent_bytes,
-                oldest_unsent_s=age_ms / 1000,
-                retained=retained,
-                retained_bytes=retained_bytes,
-                aside=by_state.get(ASIDE, (0, 0, 0))[0],
-                used_bytes=store.used_bytes,
-                max_bytes=store.limits.max_bytes,
-                disk_free_bytes=store.disk_free_bytes(),
+                session=store.session, depth=depth, unsent_bytes=unsent_bytes,
+                oldest_unsent_s=age_ms / 1000, retained=retained, retained_bytes=retained_bytes,
+                aside=by_state.get(ASIDE, (0, 0, 0))[0], used_bytes=store.used_bytes,
+                max_bytes=store.limits.max_bytes, disk_free_bytes=store.disk_free_bytes(),
             )
 
     # -- inside ----------------------------------------------------------------------
