@@ -19,7 +19,7 @@ from edged.stages.paste import Mask
 from edged.stages.restore import Restorer
 from edged.stages.search import Detector
 from edged.stages.swap import Swapper
-from edged.transport.wire import FaceNote, GuardNote
+from edged.transport.wire import ConsentEntry, FaceNote, GuardNote
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -57,7 +57,7 @@ class Job:
         camera: configured name.
         scene_name, scene: what it is turned into.
         whole: search with every family, size and turn (shots and published samples).
-        consents: references, for portraits.
+        consents: of the people in the frame, for portraits.
         now_ms: monotonic time of the frame.
         stream: it is one of a camera's stream, also when it is published.
     """
@@ -66,7 +66,7 @@ class Job:
     scene_name: str
     scene: Scene
     whole: bool
-    consents: tuple[str, ...] = ()
+    consents: tuple[ConsentEntry, ...] = ()
     now_ms: int = 0
     stream: bool = False
 

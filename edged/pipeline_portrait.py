@@ -1,7 +1,7 @@
 """Portrait: visitors become the people of a template picture, under their consent.
 
 No camera pixel is in the output: it begins as the template, and what is put into its
-slots is network output.
+slots is network output.  Whose face may be used is :mod:`edged.privacy.consent`'s word.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import numpy as np
 from edged.cast import Template
 from edged.faces import Embedding, Face, Image
 from edged.pipeline_parts import Job, Outcome, Watch
-from edged.pipeline_studio import Studio, box_px, side, sure
+from edged.pipeline_studio import Studio, box_px, boxes_of, side, sure
+from edged.privacy.consent import cover
 from edged.privacy.guard import Rect, Refused, Region, Slot
 from edged.stages.search import search
 from edged.stages.views import Effort
@@ -43,10 +44,12 @@ def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: 
         r for r in regions
         if r.to_crop is not None and side(r.face.box) >= job.scene.min_face_px
     ]  # fmt: skip
-    chosen = able[: min(len(job.consents), len(template.slots))]  # largest first
-    chosen.sort(key=lambda r: float(r.face.box[0]))
-    if not chosen:
-        return Outcome(Refused(Reason.NO_FACE))
+    covered = cover(boxes_of(able), job.consents, job.scene.surplus_faces)
+    if isinstance(covered, Reason):
+        return Outcome(Refused(covered))
+    largest = sorted(c.face for c in covered)[: len(template.slots)]
+    covered = tuple(c for c in covered if c.face in largest)  # from left to right
+    chosen = [able[c.face] for c in covered]
     bystanders = [r for r in regions if not any(r is c for c in chosen)]
     with watch("copy"):
         buffer = studio.pool.lease(template.image.shape[0], template.image.shape[1])
@@ -81,8 +84,8 @@ def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: 
             search=look,
         )
     notes = tuple(
-        FaceNote(box_px=box_px(s.box, out), action="slot", slot=number, consent=consent)
-        for number, (s, consent) in enumerate(zip(slots, job.consents, strict=False))
+        FaceNote(box_px=box_px(s.box, out), action="slot", slot=number, consent=c.ref)
+        for number, (s, c) in enumerate(zip(slots, covered, strict=True))
     )
     return Outcome(
         ruling,

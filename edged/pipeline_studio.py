@@ -121,6 +121,11 @@ def side(box: Floats) -> float:
     return float(min(box[2] - box[0], box[3] - box[1]))
 
 
+def boxes_of(regions: Sequence[Region]) -> Floats:
+    """(n, 4) px."""
+    return np.array([r.face.box for r in regions], np.float32).reshape(-1, 4)
+
+
 def sure(matrix: Matrix | None) -> Matrix:
     """A matrix that an earlier check found possible."""
     if matrix is None:

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 Mode = Literal["disguise", "portrait"]
+Surplus = Literal["refuse", "largest"]
 
 
 class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -22,6 +23,8 @@ class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         identities: names of identities, used in turn over the faces (disguise).
         template: path of the template picture, or "builtin:NAME" (portrait).
         slots: how many people the template takes at most; 0 means all that it has.
+        surplus_faces: what becomes of a shot that shows more usable faces than it brings
+            plain consent references: "refuse" it, or use the "largest" (portrait).
         min_face_px: smaller faces are filled (disguise) or not used (portrait).
         restore: run the restorer on swapped faces.
         restore_strength: blend of the restorer's output, 0..1.
@@ -36,6 +39,7 @@ class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     identities: tuple[str, ...] = ()
     template: str = ""
     slots: int = 0
+    surplus_faces: Surplus = "refuse"
     min_face_px: int = 24
     restore: bool = True
     restore_strength: float = 0.8

@@ -43,6 +43,8 @@ class Reason(str, Enum):
     # -- guard and consent (refused)
     NO_FACE = "no-face"
     NO_CONSENT = "no-consent"
+    SURPLUS_FACES = "surplus-faces"
+    CONSENT_UNMATCHED = "consent-unmatched"
     FACE_UNCHANGED = "face-unchanged"
     FACE_RECOGNISABLE = "face-recognisable"
     FACE_UNEXPECTED = "face-unexpected"
@@ -73,6 +75,10 @@ SENTENCES: dict[Reason, str] = {
     Reason.SUPERSEDED: "A newer frame of this camera came first.",
     Reason.NO_FACE: "No face was found; move into the light, look at the camera, try again.",
     Reason.NO_CONSENT: "A portrait needs one consent reference for each person; none was given.",
+    Reason.SURPLUS_FACES: "More people are in the picture than gave consent; let the others step "
+    "aside, or send with each consent the box of its face.",
+    Reason.CONSENT_UNMATCHED: "No usable face, or no single one, is where a consent says; check "
+    "its box against the picture sent and try again.",
     Reason.FACE_UNCHANGED: "A face could not be changed well enough; the picture was kept in.",
     Reason.FACE_RECOGNISABLE: "A face could still be recognised; the picture was kept in.",
     Reason.FACE_UNEXPECTED: "A face appeared where none should be; the picture was kept in.",

@@ -22,6 +22,7 @@ from edged.scene import GuardSettings, Scene
 from edged.stages.align import matrices
 from edged.stages.easel import HostPicture
 from edged.stages.paste import oval_mask
+from edged.transport.wire import ConsentEntry
 
 SIDE = 512
 LEFT, RIGHT = 0, 256
@@ -177,7 +178,9 @@ def make(
     return pipeline, pool
 
 
-def shot(scene=HIDE, **more):
+def shot(scene=HIDE, consents=(), **more):
+    """A job; consents are references or entries."""
+    more["consents"] = tuple(ConsentEntry(c) if isinstance(c, str) else c for c in consents)
     return Job("booth", "scene", scene, whole=True, **more)
 
 

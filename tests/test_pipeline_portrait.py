@@ -23,9 +23,11 @@ from pipeline_kit import (
 
 from edged.privacy.guard import Passed, Refused
 from edged.scene import Scene
+from edged.transport.wire import ConsentEntry
 from edged.verdicts import Reason
 
 PORTRAIT = Scene(mode="portrait", restore=False)
+LARGEST = Scene(mode="portrait", restore=False, surplus_faces="largest")
 
 
 class Unlike(Recogniser):
@@ -76,25 +78,64 @@ def test_the_template_itself_is_never_written_to():
 @pytest.mark.parametrize(
     ("people", "consents", "slots", "used"),
     [
-        ((LEFT, RIGHT), 2, (LEFT, RIGHT), 2),
-        ((LEFT, RIGHT), 1, (LEFT, RIGHT), 1),
-        ((LEFT, RIGHT), 5, (LEFT,), 1),
-        ((LEFT,), 2, (LEFT, RIGHT), 1),
+        ((LEFT, RIGHT), 2, (LEFT, RIGHT), ["c0", "c1"]),
+        ((LEFT, RIGHT), 1, (LEFT, RIGHT), ["c0"]),
+        ((LEFT, RIGHT), 2, (LEFT,), ["c0"]),
+        ((LEFT, RIGHT), 5, (LEFT,), [""]),
+        ((LEFT,), 2, (LEFT, RIGHT), [""]),
     ],
-    ids=["all", "one-consent", "one-slot", "one-visitor"],
+    ids=["all", "one-consent", "one-slot", "one-slot-many-consents", "one-visitor"],
 )
 def test_as_many_as_consents_slots_and_visitors_allow(people, consents, slots, used):
-    """Everybody else is a bystander, is counted and is not used."""
+    """Everybody else is a bystander and not used; a doubtful reference is not told."""
     refs = tuple(f"c{n}" for n in range(consents))
     swapper = Swapper()
     eyes = Eyes(found(*people), found(*slots))
-    outcome, _ = run(eyes, consents=refs, slots=slots, swapper=swapper)
+    outcome, _ = run(eyes, consents=refs, slots=slots, swapper=swapper, scene=LARGEST)
     assert isinstance(outcome.ruling, Passed)
-    assert [note.slot for note in outcome.faces] == list(range(used))
-    assert [note.consent for note in outcome.faces] == list(refs[:used])
-    assert outcome.bystanders == len(people) - used
-    assert outcome.guard.swapped == used
-    assert len(swapper.latents) == used
+    assert [note.slot for note in outcome.faces] == list(range(len(used)))
+    assert [note.consent for note in outcome.faces] == used
+    assert outcome.bystanders == len(people) - len(used)
+    assert outcome.guard.swapped == len(used)
+    assert len(swapper.latents) == len(used)
+
+
+def test_more_people_than_consents_use_nobody():
+    """Without boxes nobody can tell whose the consent is: refused before anything is swapped."""
+    swapper = Swapper()
+    outcome, pool = run(Eyes(found(LEFT, RIGHT)), consents=("c1",), swapper=swapper)
+    assert outcome.ruling == Refused(Reason.SURPLUS_FACES)
+    assert not swapper.latents
+    assert pool.leased == 0
+
+
+def test_a_box_names_the_visitor_behind_a_nearer_bystander():
+    """The consent's own face is used, and the nearer one is a bystander."""
+    behind = found(LEFT, RIGHT, boxes=[box(LEFT), box(RIGHT, grow=20)],
+                   points=[landmarks(LEFT), landmarks(RIGHT)])  # fmt: skip
+    seen = []
+
+    class Noting(Unlike):
+        def __call__(self, crops):
+            seen.append([float(c.mean()) for c in crops])
+            return super().__call__(crops)
+
+    image = frame()
+    image[:, 256:] //= 2
+    pipeline, _ = make(Eyes(behind, found(LEFT)), templates={"scene": poster()},
+                       recogniser=Noting())  # fmt: skip
+    consent = ConsentEntry("c1", box_px=tuple(box(LEFT).tolist()))
+    outcome = pipeline.process(image, shot(PORTRAIT, consents=(consent,)))
+    assert [note.consent for note in outcome.faces] == ["c1"]
+    assert outcome.bystanders == 1
+    assert seen[1] == [max(seen[0])]
+
+
+def test_a_box_with_nobody_in_it_is_refused():
+    """A consent for a face that is not there is told apart from no face at all."""
+    consent = ConsentEntry("c1", box_px=(1, 1, 20, 20))
+    outcome, _ = run(Eyes(found(LEFT, RIGHT)), consents=(consent,))
+    assert outcome.ruling == Refused(Reason.CONSENT_UNMATCHED)
 
 
 def test_visitors_stand_from_left_to_right():
@@ -114,7 +155,7 @@ def test_visitors_stand_from_left_to_right():
     assert embedded[0].mean() > embedded[1].mean()
 
 
-def test_with_one_consent_the_largest_face_is_meant():
+def test_a_scene_may_say_that_the_largest_face_is_meant():
     """Who stands in front; the one behind is a bystander."""
     large = found(LEFT, RIGHT, boxes=[box(LEFT), box(RIGHT, grow=20)],
                   points=[landmarks(LEFT), landmarks(RIGHT)])  # fmt: skip
@@ -129,7 +170,7 @@ def test_with_one_consent_the_largest_face_is_meant():
     image[:, 256:] //= 2
     pipeline, _ = make(Eyes(large, found(LEFT)), templates={"scene": poster()},
                        recogniser=Noting())  # fmt: skip
-    pipeline.process(image, shot(PORTRAIT, consents=("c1",)))
+    pipeline.process(image, shot(LARGEST, consents=("c1",)))
     assert seen[1] == [min(seen[0])]
 
 
@@ -165,7 +206,7 @@ def test_the_likeness_of_a_bystander_refuses_the_picture():
                   points=[landmarks(LEFT), landmarks(RIGHT)])  # fmt: skip
     pipeline, pool = make(Eyes(large, found(LEFT)), templates={"scene": poster()},
                           recogniser=Confused())  # fmt: skip
-    outcome = pipeline.process(image, shot(PORTRAIT, consents=("c1",)))
+    outcome = pipeline.process(image, shot(LARGEST, consents=("c1",)))
     assert outcome.ruling == Refused(Reason.FACE_RECOGNISABLE)
     assert outcome.buffer is None
     assert pool.returned == 1

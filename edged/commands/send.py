@@ -21,6 +21,7 @@ from edged.faces import Image
 from edged.transport.client import Answer, FrameClient
 from edged.transport.jpeg import SOI
 from edged.transport.png import SIGNATURE
+from edged.transport.wire import ConsentEntry
 from edged.verdicts import SENTENCES, Reason, Verdict
 
 _GOOD = (Verdict.QUEUED, Verdict.SHOWN)
@@ -45,7 +46,13 @@ def send(  # noqa: PLR0917  # typer gives them by name
     ] = None,
     consent: Annotated[
         list[str] | None,
-        typer.Option("--consent", help="Consent reference; repeat it, one for each person."),
+        typer.Option(
+            "--consent",
+            help="Consent reference; repeat it, one for each person. `REF@X1,Y1,X2,Y2` says "
+            "where the person's face is in the photo, in pixels, and `REF@X,Y` names a point "
+            "on it.",
+            metavar="REF[@BOX]",
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -71,6 +78,7 @@ def send(  # noqa: PLR0917  # typer gives them by name
         raise typer.BadParameter("is `verdict` or `image`", param_hint="--want")
     if shot_id is not None and len(photos) > 1:
         raise typer.BadParameter("names one shot, so it takes one photo", param_hint="--id")
+    entries = [_entry(text) for text in consent or []]
     all_good = True
     with FrameClient(endpoint, timeout_s=timeout_s, connect_timeout_s=_CONNECT_S) as client:
         for photo in photos:
@@ -79,7 +87,7 @@ def send(  # noqa: PLR0917  # typer gives them by name
                 read_photo(photo),
                 scene=scene,
                 camera=camera,
-                consent=consent or [],
+                consent=entries,
                 shot=shot_id,
                 image=want == "image" or out is not None,
                 timeout_s=timeout_s,
@@ -123,7 +131,7 @@ def _ask(
     *,
     scene: str | None,
     camera: str | None,
-    consent: list[str],
+    consent: list[ConsentEntry],
     shot: str | None,
     image: bool,
     timeout_s: float,
@@ -142,6 +150,26 @@ def _ask(
         if answer.verdict.reason != Reason.RATE_LIMITED or time.monotonic() > deadline:
             return answer
         time.sleep(_PAUSE_S)
+
+
+def _entry(text: str) -> ConsentEntry:
+    """A consent of the command line: a reference, perhaps with a box or a point."""
+    ref, at, place = text.partition("@")
+    try:
+        numbers = [float(number) for number in place.split(",")] if at else []
+        given: dict[str, object] = {"ref": ref}
+        if at:
+            given[{2: "point_px", 4: "box_px"}[len(numbers)]] = numbers
+        entry = msgspec.convert(given, ConsentEntry)
+    except (ValueError, KeyError):
+        entry = None
+    if entry is None or not entry.sound:
+        raise typer.BadParameter(
+            f"{text!r} is not REF, REF@X,Y or REF@X1,Y1,X2,Y2: a reference has 1 to 64 of "
+            "A-Z, a-z, 0-9, '-' and '_', a box its left upper corner first",
+            param_hint="--consent",
+        )
+    return entry
 
 
 def _save(picture: bytes, out: Path, photo: Path, *, several: bool) -> Path:

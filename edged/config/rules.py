@@ -99,6 +99,8 @@ def _disguise(path: str, scene: Scene, walk: Walk) -> None:
     for key in ("template", "slots"):
         if getattr(scene, key):
             walk.bad(f"{path}.{key}", 'is for mode = "portrait" only', getattr(scene, key))
+    if scene.surplus_faces == "largest":
+        walk.bad(f"{path}.surplus_faces", 'is for mode = "portrait" only', scene.surplus_faces)
 
 
 def _portrait(path: str, scene: Scene, walk: Walk) -> None:

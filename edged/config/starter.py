@@ -35,6 +35,8 @@ identities = ["character"]
 
 # "portrait": the visitors become the people of a picture.  A shot needs one consent
 # reference for each person, and nothing of the camera's picture is in the result.
+# More people than references: the shot is refused, unless each reference says where its
+# person is.
 [scenes.poster]
 mode = "portrait"
 template = "builtin:poster"     # or "pictures/poster.jpg"

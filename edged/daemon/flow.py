@@ -34,6 +34,10 @@ from edged.verdicts import Reason, Verdict
 log = logging.getLogger(__name__)
 
 WORK = "edged-work"
+_EVERYDAY = frozenset(
+    {Reason.NO_FACE, Reason.NO_CONSENT, Reason.SURPLUS_FACES, Reason.CONSENT_UNMATCHED}
+)
+"""Refusals that visitors cause and that are no event for the operator."""
 POLL_S = 0.25
 """How often an idle thread looks whether it is to stop."""
 
@@ -250,6 +254,7 @@ class Flow:
             builtin=parts.builtin,
             image=picture.note,
             bystanders=outcome.bystanders,
+            consents=tuple(entry.ref for entry in header.consent),
         )
         doc = parts.outbox.put(result, picture, shot_id=header.shot, payload=item.mac)
         if doc.verdict is not Verdict.QUEUED or not result.seq:
@@ -269,7 +274,7 @@ class Flow:
             doc.numbers = _numbers(item.outcome)
         if verdict is Verdict.REFUSED and header.shot is not None and item.mac is not None:
             doc = self._parts.outbox.remember(header.shot, item.mac, doc)
-        if verdict is Verdict.REFUSED and reason not in {Reason.NO_FACE, Reason.NO_CONSENT}:
+        if verdict is Verdict.REFUSED and reason not in _EVERYDAY:
             self._parts.on_event("guard-refused", reason.value, {})
         self._done(item, doc, None)
 

@@ -43,10 +43,12 @@ identities = ["photographed"]
 [scenes.{poster}]
 mode = "portrait"
 template = "{one}"
+surplus_faces = "largest"
 
 [scenes.{band}]
 mode = "portrait"
 template = "{many}"
+surplus_faces = "largest"
 
 [identities.drawn]
 photos = ["builtin:robin"]

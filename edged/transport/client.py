@@ -26,7 +26,7 @@ from edged.transport.ipcpath import ipc_path
 from edged.transport.jpeg import SOI
 from edged.transport.png import SIGNATURE
 from edged.transport.rundir import default_run_dir
-from edged.transport.wire import VERSION, VerdictDoc
+from edged.transport.wire import VERSION, ConsentEntry, VerdictDoc
 from edged.verdicts import Reason
 
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -119,7 +119,7 @@ class FrameClient:
         *,
         camera: str | None = None,
         scene: str | None = None,
-        consent: Sequence[str] = (),
+        consent: Sequence[str | ConsentEntry] = (),
         shot: str | None = None,
         want: Literal["verdict", "image"] = "verdict",
         timeout_s: float | None = None,
@@ -130,7 +130,8 @@ class FrameClient:
             picture: a JPEG's or PNG's bytes, or (h, w, 3) uint8 BGR.
             camera: configured name; the engine's default without one.
             scene: configured name; the camera's own without one.
-            consent: one reference for each person of a portrait.
+            consent: one entry for each person of a portrait: a reference, or a
+                :class:`ConsentEntry` that also says where in the picture that person is.
             shot: UUID; a new one without.
             want: whether the picture comes back.
             timeout_s: instead of the client's.
@@ -278,7 +279,7 @@ def _message(
     shot: str | None = None,
     camera: str | None = None,
     scene: str | None = None,
-    consent: Sequence[str] = (),
+    consent: Sequence[str | ConsentEntry] = (),
     want: str = "verdict",
 ) -> list[Any]:
     """The two parts of a native message."""
@@ -288,7 +289,9 @@ def _message(
         payload: Any = np.ascontiguousarray(picture)
     else:
         head["encoding"], payload = _encoding(picture), picture
-    optional = {"shot": shot, "camera": camera, "scene": scene, "consent": list(consent)}
+    # Without a place an entry goes as the plain text that every version reads.
+    entries = [c if isinstance(c, str) or c.placed else c.ref for c in consent]
+    optional = {"shot": shot, "camera": camera, "scene": scene, "consent": entries}
     head.update({key: value for key, value in optional.items() if value})
     if want != "verdict":
         head["want"] = want

@@ -16,7 +16,7 @@ import msgspec
 
 from edged.errors import FrameError
 from edged.transport.limits import FrameLimits
-from edged.transport.wire import CONSENT, NAME, VERSION
+from edged.transport.wire import CONSENT, NAME, VERSION, ConsentEntry
 from edged.verdicts import Reason
 
 Encoding = Literal["bgr8", "rgb8", "jpeg", "png", "coded"]
@@ -42,7 +42,7 @@ class FrameHeader:
         ts_ms: the sender's clock, or the engine's at reception for imagezmq.
         encoding: of the payload.
         shape: (h, w) or (h, w, c) of a raw picture; None or what a coded one must have.
-        consent: opaque references, each once.
+        consent: of each person, every reference once.
         want: whether the picture is part of the answer.
     """
 
@@ -52,7 +52,7 @@ class FrameHeader:
     ts_ms: int
     encoding: Encoding
     shape: tuple[int, ...] | None = None
-    consent: tuple[str, ...] = ()
+    consent: tuple[ConsentEntry, ...] = ()
     want: Literal["verdict", "image"] = "verdict"
 
 
@@ -93,7 +93,7 @@ class _Native(msgspec.Struct, forbid_unknown_fields=True):
     shot: _ShotId | None = None
     scene: _Name | None = None
     shape: _Shape | None = None
-    consent: tuple[_Consent, ...] = ()
+    consent: tuple[_Consent | ConsentEntry, ...] = ()
     want: Literal["verdict", "image"] = "verdict"
 
 
@@ -216,10 +216,6 @@ def _native(data: bytes | memoryview, names: Names, limits: FrameLimits) -> Fram
     scene = found.scene if found.scene is not None else names.cameras[camera]
     if scene not in names.scenes:
         raise FrameError(Reason.UNKNOWN_SCENE, "header names no configured scene")
-    if len(found.consent) > limits.max_consents:
-        raise _bad(f"more than {limits.max_consents} consent references")
-    if len(set(found.consent)) != len(found.consent):
-        raise _bad("a consent reference is given twice")  # each covers one person
     if found.encoding in ("bgr8", "rgb8") and found.shape is None:
         raise _bad("a raw picture without a shape")
     return FrameHeader(
@@ -229,9 +225,23 @@ def _native(data: bytes | memoryview, names: Names, limits: FrameLimits) -> Fram
         ts_ms=found.ts_ms,
         encoding=found.encoding,
         shape=found.shape,
-        consent=found.consent,
+        consent=_consents(found.consent, limits),
         want=found.want,
     )
+
+
+def _consents(
+    given: tuple[str | ConsentEntry, ...], limits: FrameLimits
+) -> tuple[ConsentEntry, ...]:
+    """Entries of one form; a plain reference says nothing of where its person is."""
+    if len(given) > limits.max_consents:
+        raise _bad(f"more than {limits.max_consents} consent references")
+    entries = tuple(ConsentEntry(one) if isinstance(one, str) else one for one in given)
+    if len({entry.ref for entry in entries}) != len(entries):
+        raise _bad("a consent reference is given twice")  # each covers one person
+    if not all(entry.sound for entry in entries):
+        raise _bad("a consent's place is one box with an inside, or one point")
+    return entries
 
 
 def _imagezmq(

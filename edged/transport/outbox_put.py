@@ -52,7 +52,8 @@ def insert(
             )
             size_bytes = len(sealed[0]) + len(sealed[1])
             row = _write_row(store, place, slot, size_bytes, shots.mac_of(store, shot_id or doc.id))
-            _write_body(store, row, sealed, {face.consent for face in doc.faces if face.consent})
+            refs = {*doc.consents, *(face.consent for face in doc.faces if face.consent)}
+            _write_body(store, row, sealed, refs)
             verdict = _queued(stored)
             if shot_id is not None:
                 shots.write(store, shot_id, payload, verdict, row)

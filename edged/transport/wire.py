@@ -11,7 +11,7 @@ pixels of the outgoing picture, `_bytes`.
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -38,6 +38,8 @@ NAME = r"^[a-z0-9-]{1,32}\Z"
 """Names of cameras, scenes, identities, sites and devices (`$` would let a newline pass)."""
 CONSENT = r"^[A-Za-z0-9_-]{1,64}\Z"
 """Opaque consent references."""
+_Place = Annotated[float, msgspec.Meta(ge=-65536.0, le=65536.0)]
+"""A coordinate in px: a box may reach over the edge of a frame, but not to infinity."""
 
 
 class Doc(msgspec.Struct, kw_only=True, omit_defaults=False):
@@ -46,6 +48,36 @@ class Doc(msgspec.Struct, kw_only=True, omit_defaults=False):
     v: int = VERSION
     ts_ms: int
     clock_synced: bool
+
+
+# -- what a sender says of the people in a frame -------------------------------------
+
+
+class ConsentEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The consent of one person, and perhaps where that person is.
+
+    Attributes:
+        ref: opaque reference, `[A-Za-z0-9_-]{1,64}`.
+        box_px: x1, y1, x2, y2 around the person's face in the frame, upright.
+        point_px: x, y of a point on it, instead of a box.
+    """
+
+    ref: Annotated[str, msgspec.Meta(pattern=CONSENT, max_length=64)]
+    box_px: tuple[_Place, _Place, _Place, _Place] | None = None
+    point_px: tuple[_Place, _Place] | None = None
+
+    @property
+    def placed(self) -> bool:
+        """Whether it says where the person is."""
+        return self.box_px is not None or self.point_px is not None
+
+    @property
+    def sound(self) -> bool:
+        """Whether it has one kind of place at most, and a box has an inside."""
+        if self.box_px is None:
+            return True
+        x1, y1, x2, y2 = self.box_px
+        return self.point_px is None and x1 < x2 and y1 < y2
 
 
 # -- the answer to a sender of frames ---------------------------------------------
@@ -90,7 +122,8 @@ class FaceNote(msgspec.Struct, kw_only=True, omit_defaults=True):
         action: what was done.
         identity: the configured character's name (disguise).
         slot: number of the template slot (portrait).
-        consent: the visitor's consent reference (portrait).
+        consent: the visitor's consent reference (portrait); empty when a shot brought more
+            references than people, and none says whose it is.
     """
 
     box_px: tuple[int, int, int, int]
@@ -133,7 +166,8 @@ class PictureNote(msgspec.Struct, kw_only=True):
 class ResultDoc(Doc, kw_only=True, omit_defaults=False):
     """Payload of `result/<camera>`.
 
-    `session`, `seq` and `historical` are filled in by the outbox.
+    `session`, `seq` and `historical` are filled in by the outbox.  `consents` are all
+    references that the shot was sent with: a purge by any of them takes the result.
     """
 
     id: str
@@ -147,6 +181,7 @@ class ResultDoc(Doc, kw_only=True, omit_defaults=False):
     builtin: bool
     image: PictureNote
     bystanders: int = 0
+    consents: tuple[str, ...] = ()
     session: str = ""
     seq: int = 0
     historical: bool = False

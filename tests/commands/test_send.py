@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from edged.commands.send import read_photo, send
 from edged.errors import FrameError, LinkError
 from edged.transport.limits import FrameLimits
-from edged.transport.wire import OutgoingPicture, answer
+from edged.transport.wire import ConsentEntry, OutgoingPicture, answer
 from edged.verdicts import Reason, Verdict
 
 
@@ -51,14 +51,29 @@ def test_photo_is_sent_and_its_verdict_is_shown(app, photo, tmp_path):
             "--consent",
             "a",
             "--consent",
-            "b",
+            "b@10,20,30.5,40",
+            "--consent",
+            "c@5,6",
             "--id",
             SHOT,
         )
         assert said.exit_code == 0, said.output
         assert f"visitor.jpg: queued (ok): Done. [{SHOT}]" in said.output
         header = rig.pipeline.seen[0].header
-        assert (header.scene, header.consent, header.want) == ("masks", ("a", "b"), "verdict")
+        assert (header.scene, header.want) == ("masks", "verdict")
+        assert header.consent == (
+            ConsentEntry("a"),
+            ConsentEntry("b", box_px=(10, 20, 30.5, 40)),
+            ConsentEntry("c", point_px=(5, 6)),
+        )
+
+
+@pytest.mark.parametrize("wrong", ["", "a b", "a@", "a@1,2,3", "a@3,2,1,4", "a@x,y", "a@nan,1"])
+def test_a_consent_of_another_form_is_explained(app, photo, wrong):
+    """Before anything is sent."""
+    said = run(app, photo, "--consent", wrong)
+    assert said.exit_code == 2
+    assert "REF@X1,Y1,X2,Y2" in said.output
 
 
 def test_pictures_are_saved_under_their_photos_names(app, photo, tmp_path):

@@ -20,6 +20,7 @@ from edged.stages.embed import Embedder
 from edged.stages.scrfd import Scrfd
 from edged.stages.search import search
 from edged.stages.views import Effort
+from edged.transport.wire import ConsentEntry
 
 SUMMIT = """
 [scenes.summit]
@@ -186,23 +187,40 @@ def test_a_visitor_becomes_the_person_of_the_poster(booth, people):
     assert_no_camera_pixel(people, picture, "poster", 0)
 
 
-def test_one_consent_covers_one_of_six(booth, people):
-    """With one consent one person is used, and five are bystanders who appear nowhere."""
-    answer, doc, picture = portrait(booth, t1(), "poster", ["visit-2"])
+def consent_of(people, number, ref):
+    """A consent that says where one of the seven stands."""
+    return ConsentEntry(ref, box_px=tuple(float(v) for v in people.found[number][1].box))
+
+
+def test_six_people_and_one_consent_without_a_place_are_refused(booth):
+    """Nobody can tell whose it is; the visitor is told what to do and nothing leaves."""
+    answer = booth.send(t1(), camera="booth", scene="poster", consent=["visit-0"], want="image")
+    assert (answer.verdict.verdict, answer.verdict.reason) == ("refused", "surplus-faces")
+    assert answer.picture is None
+    assert booth.consumer.find(answer.verdict.id) is None
+
+
+@pytest.mark.parametrize("who", [1, 3])
+def test_one_consent_covers_one_of_six(booth, people, who):
+    """The one whose box came with it, near or far; five are bystanders who appear nowhere."""
+    consent = consent_of(people, who, f"visit-2{who}")
+    answer, doc, picture = portrait(booth, t1(), "poster", [consent])
     assert doc["bystanders"] == 5
     assert answer.verdict.numbers["bystanders"] == 5
-    assert [f["consent"] for f in doc["faces"]] == ["visit-2"]
-    assert_shows(people, picture, "poster", 0, who=1)
+    assert [f["consent"] for f in doc["faces"]] == [consent.ref]
+    assert doc["consents"] == [consent.ref]
+    assert_shows(people, picture, "poster", 0, who=who, judges=1)
     assert_is_the_template_elsewhere(picture, "poster", [0])
     assert_no_camera_pixel(people, picture, "poster", 0)
 
 
 def test_two_consents_fill_two_slots(booth, people):
     """Two people stand in the template in the order in which they stood before the camera."""
-    answer, doc, picture = portrait(booth, t1(), "summit", ["visit-3", "visit-4"])
-    assert [(f["slot"], f["consent"]) for f in doc["faces"]] == [(0, "visit-3"), (1, "visit-4")]
-    assert (doc["bystanders"], answer.verdict.numbers["swapped"]) == (4, 2)
     left, right = sorted((1, 2), key=lambda number: people.found[number][1].box[0])
+    consents = [consent_of(people, right, "visit-3"), consent_of(people, left, "visit-4")]
+    answer, doc, picture = portrait(booth, t1(), "summit", consents)
+    assert [(f["slot"], f["consent"]) for f in doc["faces"]] == [(0, "visit-4"), (1, "visit-3")]
+    assert (doc["bystanders"], answer.verdict.numbers["swapped"]) == (4, 2)
     assert_shows(people, picture, "summit", 0, who=left, judges=1)
     assert_shows(people, picture, "summit", 1, who=right, judges=1)
     assert_is_the_template_elsewhere(picture, "summit", [0, 1])
@@ -212,7 +230,7 @@ def test_two_consents_fill_two_slots(booth, people):
 
 def test_a_slot_without_consent_keeps_its_own_face(booth, people):
     """One consent in a template of two fills one slot; the other is the template's, untouched."""
-    _, doc, picture = portrait(booth, t1(), "summit", ["visit-5"])
+    _, doc, picture = portrait(booth, t1(), "summit", [consent_of(people, 1, "visit-5")])
     assert [(f["slot"], f["consent"]) for f in doc["faces"]] == [(0, "visit-5")]
     assert doc["bystanders"] == 5
     assert_shows(people, picture, "summit", 0, who=1)
@@ -222,7 +240,8 @@ def test_a_slot_without_consent_keeps_its_own_face(booth, people):
 def test_more_consents_than_people_use_who_is_there(booth):
     """A consent too many brings nobody into the picture."""
     _, doc, picture = portrait(booth, astronaut(), "summit", ["visit-6", "visit-7"])
-    assert len(doc["faces"]) == 1
+    assert [face.get("consent") for face in doc["faces"]] == [None]  # whose it is nobody said
+    assert doc["consents"] == ["visit-6", "visit-7"]
     assert doc["bystanders"] == 0
     assert_is_the_template_elsewhere(picture, "summit", [0])
 

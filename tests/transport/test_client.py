@@ -11,20 +11,21 @@ from frames_kit import SHOT, serving, until
 
 from edged.errors import ConfigError, FrameError, LinkError
 from edged.transport.client import FrameClient, default_endpoint
-from edged.transport.wire import OutgoingPicture, answer
+from edged.transport.wire import ConsentEntry, OutgoingPicture, answer
 from edged.verdicts import Reason, Verdict
 
 
 def test_shot_is_answered_under_its_id(tmp_path):
     """Coded and raw shots are answered, each under the id that was asked for or made."""
+    placed = ConsentEntry("b", box_px=(1, 2, 30, 40))
     with serving(tmp_path) as rig, FrameClient(rig.endpoint) as client:
         assert client.send_shot(kit.jpeg(), shot=SHOT.upper()).verdict.id == SHOT
-        assert client.send_shot(kit.png(), scene="masks", consent=["a"]).verdict.id != SHOT
+        assert client.send_shot(kit.png(), scene="masks", consent=["a", placed]).verdict.id != SHOT
         assert client.send_shot(kit.picture(), camera="hall").verdict.verdict == Verdict.QUEUED
         headers = [one.header for one in rig.pipeline.seen]
         assert [one.encoding for one in headers] == ["jpeg", "png", "bgr8"]
         assert [one.camera for one in headers] == ["booth", "booth", "hall"]
-        assert headers[1].consent == ("a",)
+        assert headers[1].consent == (ConsentEntry("a"), placed)
 
 
 def test_picture_comes_back_when_asked_for(tmp_path):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from edged.errors import FrameError
 from edged.transport.header import FrameHeader, Names, parse_header, read_header
 from edged.transport.limits import FrameLimits
+from edged.transport.wire import ConsentEntry
 from edged.verdicts import Reason
 
 NAMES = Names(CAMERAS, SCENES, "booth")
@@ -49,8 +50,26 @@ def test_native_header_is_read_whole():
         ts_ms=5,
         encoding="rgb8",
         shape=(4, 6, 3),
-        consent=("a-1", "B_2"),
+        consent=(ConsentEntry("a-1"), ConsentEntry("B_2")),
         want="image",
+    )
+
+
+def test_a_consent_may_say_where_its_person_is():
+    """Plain references, boxes and points stand side by side, in the order sent."""
+    found = parse(
+        head(
+            consent=[
+                "a",
+                {"ref": "b", "box_px": [-3.5, 2, 30, 40]},
+                {"ref": "c", "point_px": [70, 8]},
+            ]
+        )
+    )
+    assert found.consent == (
+        ConsentEntry("a"),
+        ConsentEntry("b", box_px=(-3.5, 2, 30, 40)),
+        ConsentEntry("c", point_px=(70, 8)),
     )
 
 
@@ -118,6 +137,18 @@ def test_only_camera_is_the_default():
         (head(consent=["a b"]), "bad-header"),
         (head(consent=["a", "a"]), "bad-header"),
         (head(consent=[f"c{n}" for n in range(17)]), "bad-header"),
+        (head(consent=["a", {"ref": "a"}]), "bad-header"),
+        (head(consent=[{"box_px": [1, 2, 3, 4]}]), "bad-header"),
+        (head(consent=[{"ref": "a b"}]), "bad-header"),
+        (head(consent=[{"ref": "a", "name": "b"}]), "bad-header"),
+        (head(consent=[{"ref": "a", "box_px": [1, 2, 3]}]), "bad-header"),
+        (head(consent=[{"ref": "a", "box_px": [3, 2, 1, 4]}]), "bad-header"),
+        (head(consent=[{"ref": "a", "box_px": [1, 2, 3, "4"]}]), "bad-header"),
+        (head(consent=[{"ref": "a", "box_px": [1, 2, 1e9, 4]}]), "bad-header"),
+        (head(consent=[{"ref": "a", "point_px": [1, None]}]), "bad-header"),
+        (head(consent=[{"ref": "a", "point_px": [1, 2], "box_px": [1, 2, 3, 4]}]), "bad-header"),
+        (head(consent=["a"]).replace(b'"a"', b'{"ref":"a","point_px":[NaN,1]}'), "bad-header"),
+        (head(consent=["a"]).replace(b'"a"', b'{"ref":"a","point_px":[1e999,1]}'), "bad-header"),
         (head(consents=["a"]), "bad-header"),
         (head(want="raw"), "bad-header"),
         (head(x="y" * 20_000), "bad-header"),

@@ -115,6 +115,18 @@ def test_a_purge_takes_only_what_it_names(tmp_path, clock):
     box.close()
 
 
+def test_a_reference_that_no_face_carries_takes_its_picture_too(tmp_path, clock):
+    """A shot with more references than faces goes with any of them."""
+    box = open_box(tmp_path / "o", clock)
+    image = picture()
+    doc = result(image)
+    doc.consents = ("mine", "yours")
+    box.put(doc, image, shot_id=None, payload=None)
+    assert box.purge(PurgeSelector(consent="yours")).rows == 1
+    assert box.purge(PurgeSelector(consent="mine")).rows == 0
+    box.close()
+
+
 def test_a_purged_shot_stays_purged(tmp_path, clock):
     """Its id is answered "purged" from then on, whatever payload comes, also after a restart."""
     box = open_box(tmp_path / "o", clock)
