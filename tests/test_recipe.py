@@ -11,7 +11,8 @@ REQUIRED = {
     "det_10g", "det_500m", "scrfd_2.5g_bnkps", "yunet", "w600k_r50", "w600k_mbf", "inswapper_128",
     "gfpgan_1.2", "gfpgan_1.3", "gfpgan_1.4", "codeformer", "restoreformer_plus_plus",
     "gpen_bfr_256", "gpen_bfr_512", "gpen_bfr_1024", "gpen_bfr_2048", "builtin_detector",
-    "builtin_recogniser", "builtin_swapper", "builtin_restorer",
+    "builtin_recogniser", "builtin_swapper", "builtin_restorer", "xseg_1", "xseg_2", "xseg_3",
+    "bisenet_resnet_18", "bisenet_resnet_34",
 }  # fmt: skip
 
 GOOD = """\

@@ -14,9 +14,11 @@ _FAMILIES: Mapping[str, frozenset[str]] = {
     "swapper": frozenset({"inswapper"}),
     "restorer": frozenset({"restorer"}),
     "landmarker": frozenset({"landmarks_106", "landmarks_68"}),
+    "occluder": frozenset({"xseg"}),
+    "parser": frozenset({"bisenet"}),
 }
 
-_ALIGNED = frozenset({"recogniser", "swapper", "restorer"})
+_ALIGNED = frozenset({"recogniser", "swapper", "restorer", "occluder", "parser"})
 """Kinds that take crops aligned by five points."""
 
 

@@ -6,10 +6,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
-Kind = Literal["detector", "recogniser", "swapper", "restorer", "landmarker"]
+Kind = Literal[
+    "detector", "recogniser", "swapper", "restorer", "landmarker", "occluder", "parser"
+]  # fmt: skip
 Family = Literal[
-    "scrfd", "yunet", "haar", "arcface", "inswapper", "restorer", "landmarks_106", "landmarks_68"
-]
+    "scrfd", "yunet", "haar", "arcface", "inswapper", "restorer", "landmarks_106", "landmarks_68",
+    "xseg", "bisenet",
+]  # fmt: skip
 Template = Literal["", "arcface_112", "arcface_128", "ffhq_512"]
 
 ModelId = Annotated[

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import onnx
 
-from edged.bench.standins import detector, recogniser, restorers, swapper
+from edged.bench.standins import detector, masks, recogniser, restorers, swapper
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,16 @@ class StandIns:
         """Inswapper by contract; outside the pack, which insightface cannot load it from."""
         return self.folder / "inswapper_128.onnx"
 
+    @property
+    def occluder(self) -> Path:
+        """XSeg by contract."""
+        return self.folder / "xseg_1.onnx"
+
+    @property
+    def parser(self) -> Path:
+        """BiSeNet by contract."""
+        return self.folder / "bisenet_resnet_34.onnx"
+
     def restorer(self, name: str) -> Path:
         """One of :data:`edged.bench.standins.restorers.CONTRACTS`."""
         return self.folder / f"{name}.onnx"
@@ -68,6 +78,8 @@ def write_standins(folder: Path) -> StandIns:
         places.second_detector: detector.yunet,
         places.recogniser: recogniser.build,
         places.swapper: swapper.build,
+        places.occluder: masks.xseg,
+        places.parser: masks.bisenet,
     }
     builders |= {
         places.restorer(name): partial(restorers.build, name) for name in restorers.CONTRACTS

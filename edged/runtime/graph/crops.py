@@ -29,7 +29,7 @@ def numbers(work: Work) -> None:
 def _numbers(work: Work, name: str) -> None:
     """`crops` -> the first output in float32 under this name."""
     picture, output = work.picture_input(), work.model.graph.output[0]
-    side, kind = work.square(picture), _type_of(work, output.name)
+    side, kind = work.square(picture), type_of(work, output.name)
     pictures.take(work.model, picture, "crops", work.contract)
     extents = output.type.tensor_type.shape.dim
     shape = [extent.dim_value or f"d{i}" for i, extent in enumerate(extents)][1:] or ["d"]
@@ -57,7 +57,7 @@ def inswapper(work: Work) -> None:
     latents = Emitter(work.model, "pre/latents/")
     vector = pictures.typed(latents, "latents", vectors[0].type.tensor_type.elem_type)
     after = Emitter(work.model, "post/")
-    planes = pictures.floats(after, output, _type_of(work, output))
+    planes = pictures.floats(after, output, type_of(work, output))
     _check(after, planes)
     clipped = pictures.pixels(after, planes, work.contract)
     pictures.give(after, clipped, "swapped")
@@ -86,7 +86,7 @@ def restorer(work: Work) -> None:
         inputs["fidelity"] = (FLOAT, (1,))
         names[info.name] = _number(work, "fidelity", info)
     after = Emitter(work.model, "post/")
-    planes = pictures.floats(after, output, _type_of(work, output))
+    planes = pictures.floats(after, output, type_of(work, output))
     _check(after, planes)
     clipped = pictures.pixels(after, planes, work.contract)
     rest = after.op("Sub", after.constant("one", 1.0), "strength", name="rest")
@@ -116,7 +116,7 @@ def _check(after: Emitter, planes: str) -> None:
     after.mean(planes, (1, 2, 3), name="mean", out="checks")
 
 
-def _type_of(work: Work, output: str) -> int:
+def type_of(work: Work, output: str) -> int:
     """Type of an output, which a file may leave unsaid."""
     for info in work.model.graph.output:
         if info.name == output and info.type.tensor_type.elem_type:

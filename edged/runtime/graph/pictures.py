@@ -67,6 +67,25 @@ def take(
     return planes
 
 
+def take_pixels(
+    model: onnx.ModelProto, picture: onnx.ValueInfoProto, source: str, contract: Contract
+) -> None:
+    """:func:`take` for a file whose picture input is [n, h, w, 3], as bytes are anyway."""
+    emit = Emitter(model, "pre/")
+    value = emit.cast(source, FLOAT, name="float", out=FIRST)
+    if contract.channels == "rgb":
+        value = emit.op(
+            "Gather", value, emit.constant("order", list(RGB_TO_BGR)), name="channels", axis=3
+        )
+    mean, std = (
+        one.reshape(-1) if one.ndim else one
+        for one in (_per_channel(contract.mean), _per_channel(contract.std, inverse=True))
+    )
+    value = emit.moved(value, -mean, name="centred")
+    value = emit.scaled(value, std, name="scaled")
+    tools.rename(model, {picture.name: typed(emit, value, picture.type.tensor_type.elem_type)})
+
+
 def _turn_weights(model: onnx.ModelProto, picture: str) -> bool:
     """Let the first convolutions read BGR where they read RGB; whether all readers are such.
 

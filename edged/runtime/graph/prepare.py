@@ -9,6 +9,8 @@ What a prepared graph takes and gives (n: faces, open where the graph is batched
                                                     -> swapped uint8 [n,S,S,3], checks float32 [n]
     restorer   crops uint8 [n,S,S,3], strength float32 [1], fidelity float32 [1] where the
                file has one                         -> restored uint8 [n,S,S,3], checks float32 [n]
+    xseg       crops uint8 [n,S,S,3]                -> visible uint8 [n,S,S], checks float32 [n]
+    bisenet    crops uint8 [n,S,S,3]                -> labels uint8 [n,S,S], checks float32 [n]
     scrfd, yunet  picture uint8 [1,H,W,3] BGR       -> scores float32 [k], boxes float32 [k,4],
                                                        landmarks float32 [k,5,2], checks float32 [1]
 
@@ -20,14 +22,15 @@ begin with `pre/` and `post/`; tensors of the file that are called so get `net/`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx
 
 from edged.errors import ModelError
 from edged.recipe import Contract, Family
-from edged.runtime.graph import crops, detectors, pictures, tools
+from edged.runtime.graph import crops, detectors, masks, pictures, tools
 from edged.runtime.graph.batch import open_batch
 from edged.runtime.graph.crops import CHANNELS
 from edged.runtime.graph.fold import fold_shapes
@@ -40,8 +43,35 @@ _CROPS: Mapping[Family, Callable[[Work], None]] = {
     "restorer": crops.restorer,
     "landmarks_106": crops.numbers,
     "landmarks_68": crops.numbers,
+    "xseg": masks.xseg,
+    "bisenet": masks.bisenet,
 }
-_PICTURE_OUT = frozenset({"inswapper", "restorer"})
+_PIXELS_FIRST = frozenset({"xseg"})
+"""Families whose picture input is [n, h, w, 3]; all others' is [n, 3, h, w]."""
+
+
+def _is_picture(made: Sequence[int], side: int) -> str:
+    right = tuple(made) == (1, CHANNELS, side, side)
+    return "" if right else f"a picture of {side} px"
+
+
+def _is_mask(made: Sequence[int], side: int) -> str:
+    return "" if math.prod(made) == side * side else f"a mask of {side} px"
+
+
+def _is_parse(made: Sequence[int], side: int) -> str:
+    right = tuple(made) == (1, masks.CLASSES, side, side)
+    return "" if right else f"{masks.CLASSES} classes of {side} px"
+
+
+_MADE: Mapping[Family, Callable[[Sequence[int], int], str]] = {
+    "inswapper": _is_picture,
+    "restorer": _is_picture,
+    "xseg": _is_mask,
+    "bisenet": _is_parse,
+}
+"""(shape of the first output for one face, side) -> what it should have been, or empty."""
+
 _DETECTORS: Mapping[Family, Callable[[Work], None]] = {
     "scrfd": detectors.scrfd,
     "yunet": detectors.yunet,
@@ -105,7 +135,7 @@ def prepare_owned(
         _DETECTORS[family](work)
     elif family in _CROPS:
         cut(work, [model.graph.output[0].name])
-        _open(work, batched=batched, picture=family in _PICTURE_OUT)
+        _open(work, family, batched=batched)
         _CROPS[family](work)
     else:
         msg = f"model {model_id}: family {family} has no graph to prepare"
@@ -116,30 +146,31 @@ def prepare_owned(
     return Prepared(model, work.faces == "n", tuple(work.notes))
 
 
-def _open(work: Work, *, batched: bool, picture: bool) -> None:
+def _open(work: Work, family: Family, *, batched: bool) -> None:
     """Make the network at hand as regular as it goes, and open it for several faces.
 
     Args:
         work: the network alone, without its front and end.
+        family: whose contract its first output must follow.
         batched: whether to open it.
-        picture: whether its output is a picture of its input's size.
 
     Raises:
-        ModelError: it is not.
+        ModelError: it does not.
     """
     model = work.model
     source = work.picture_input()
-    side = work.square(source)
-    one: dict[str, tuple[int, ...]] = {source.name: (1, CHANNELS, side, side)}
+    side = work.square(source, masks.PIXELS_FIRST if family in _PIXELS_FIRST else 2)
+    shape = (side, side, CHANNELS) if family in _PIXELS_FIRST else (CHANNELS, side, side)
+    one: dict[str, tuple[int, ...]] = {source.name: (1, *shape)}
     one |= {info.name: (1, work.width(info)) for info in work.inputs(2)}
     faces = list(one)
     one |= {info.name: (1,) for info in work.inputs(1)}
     tools.toposort(model)
     fold_shapes(model, one)
     shapes = tools.static_shapes(model, one)
-    made = shapes.get(model.graph.output[0].name, one[source.name])
-    if picture and made != one[source.name]:
-        what = f"its first output is {list(made)}, not a picture of {side} px"
+    made = shapes.get(model.graph.output[0].name)
+    if family in _MADE and made is not None and (wanted := _MADE[family](made, side)):
+        what = f"its first output is {list(made)}, not {wanted}"
         raise work.wrong(what)
     found = rewrite_modulation(model, shapes)
     if found:

@@ -18,7 +18,8 @@ from edged.runtime.graph import tools
 RESERVED = frozenset(
     {
         "crops", "latents", "strength", "fidelity", "picture",
-        "embeddings", "values", "swapped", "restored", "scores", "boxes", "landmarks", "checks",
+        "embeddings", "values", "swapped", "restored", "visible", "labels",
+        "scores", "boxes", "landmarks", "checks",
     }
 )  # fmt: skip
 """Tensors of prepared graphs; the file's own tensors of these names are renamed."""
@@ -90,23 +91,27 @@ class Work:
             raise self.wrong("it does not say how long its vector input is")
         return extent
 
-    def sides(self, info: onnx.ValueInfoProto) -> tuple[int | None, int | None]:
-        """Height and width of a picture input, None where the file leaves them open."""
-        extents = info.type.tensor_type.shape.dim[2:]
+    def sides(self, info: onnx.ValueInfoProto, first: int = 2) -> tuple[int | None, int | None]:
+        """Height, which is axis `first`, and width of a picture input; None where left open."""
+        extents = info.type.tensor_type.shape.dim[first : first + 2]
         height, width = (
             d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in extents
         )
         return height, width
 
-    def square(self, info: onnx.ValueInfoProto) -> int:
+    def square(self, info: onnx.ValueInfoProto, first: int = 2) -> int:
         """Side of the picture input, which the recipe gives and the file must not deny.
+
+        Args:
+            info: of the input.
+            first: axis of its rows.
 
         Raises:
             ModelError: they differ.
         """
         side = self.contract.size_px
-        if any(found not in (None, side) for found in self.sides(info)):
-            what = f"its picture is {self.sides(info)} px, the recipe says {side}"
+        if any(found not in (None, side) for found in self.sides(info, first)):
+            what = f"its picture is {self.sides(info, first)} px, the recipe says {side}"
             raise self.wrong(what)
         return side
 

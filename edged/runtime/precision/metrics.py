@@ -27,7 +27,7 @@ Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 PSNR_MAX_DB = 99.0
 """Of equal pictures, in the place of infinity, which JSON and TOML files lack."""
 
-_PICTURES = ("swapped", "restored")
+_PICTURES = ("swapped", "restored", "visible")
 _SCORE_SEEN = 0.3
 _BEST = 8
 """Places with at least this score are compared; where there is none, so many best ones."""
@@ -41,7 +41,8 @@ class Error:
         finite: every number that the network gave was finite.
         psnr_db: smallest of a picture's; 0 when not finite.
         cosine: smallest of a vector's.
-        score: largest difference of a score.
+        score: largest difference of a score; of a parser the share of pixels that it labels
+            otherwise.
         box_px: largest difference of a box or landmark.
     """
 
@@ -115,6 +116,9 @@ def compare(exact: Outputs, other: Outputs, embed: Embed | None = None) -> Error
     if "values" in exact:
         apart = np.abs(exact["values"] - other["values"]).max(initial=0.0)
         return Error(finite, score=float(apart) if finite else math.inf)
+    if "labels" in exact:
+        otherwise = (exact["labels"] != other["labels"]).mean(axis=(1, 2))
+        return Error(finite, score=float(otherwise.max()) if finite else 1.0)
     if "scores" in exact:
         return _detector_error(exact, other, finite=finite)
     raise EngineError(

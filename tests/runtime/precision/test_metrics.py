@@ -52,6 +52,16 @@ def test_a_recogniser_is_judged_by_its_own_vectors() -> None:
     assert compare(exact, {"embeddings": np.zeros((2, 2), np.float32)}).cosine == 0.0
 
 
+def test_a_parser_is_judged_by_the_pixels_that_it_labels_otherwise() -> None:
+    """Their share in the worst face; classes have no distance."""
+    exact = {"labels": np.zeros((2, 10, 10), np.uint8), **CHECK}
+    other = {"labels": exact["labels"].copy(), **CHECK}
+    other["labels"][1, 0, :3] = 17
+    assert compare(exact, other).score == pytest.approx(0.03)
+    broken = {**other, "checks": np.array([0, np.nan], np.float32)}
+    assert compare(exact, broken).score == 1.0
+
+
 def places(scores: list[float], lefts: list[float]) -> dict[str, np.ndarray]:
     corners = np.array(lefts, np.float32)[:, None] + np.array([[0, 0, 10, 10]], np.float32)
     marks = np.repeat(corners[:, None, :2], 5, axis=1)
