@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from edged.errors import ModelError, OperatorError
+from edged.fresh_file import write_fresh
 
 _BLOCK_BYTES = 1 << 20
 _HEX = frozenset("0123456789abcdef")
@@ -53,10 +54,7 @@ def file_sha256(path: Path) -> str:
 
 def record(path: Path, sha256: str) -> None:
     """Notes the hash of a file beside it, atomically."""
-    note = _note(path)
-    part = note.with_name(f".{note.name}.{os.getpid()}")
-    part.write_text(f"{sha256}  {path.name}\n")
-    part.replace(note)
+    write_fresh(_note(path), f"{sha256}  {path.name}\n".encode())
 
 
 def make_folder(folder: Path) -> None:

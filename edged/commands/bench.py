@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edged.commands.options import Json
 from edged.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _RUNS = {"standins": 30, "synthetic": 10}
 
 
 def bench(  # noqa: PLR0917 - typer gives them by name
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    as_json: Json = False,
     runs: Annotated[
         int, typer.Option(min=0, max=10_000, help="Counted rounds; 0: 30, synthetic 10.")
     ] = 0,

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from edged.commands.calibrate_live import live as live_command
 from edged.commands.engine_progress import shown_progress
+from edged.commands.options import ConfigFile, Json
 from edged.config import ModelsTable, default_path, load, state_folder
 from edged.errors import ConfigError, EngineError
 from edged.recipe import list_recipes
@@ -52,11 +53,8 @@ def precision(  # noqa: PLR0917 - typer gives them by name
     trials: Annotated[int, typer.Option(min=1, max=1000, help="Mixed graphs to try.")] = 24,
     threads: Annotated[int, typer.Option(min=0, max=256, help="0: as many as cores.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Where to write the plan.")] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", help="Default: $EDGED_CONFIG, ./edged.toml or /etc/edged."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    config: ConfigFile = None,
+    as_json: Json = False,
 ) -> None:
     """Find which nodes of a model must stay in FP32, prove it, and write the plan.
 

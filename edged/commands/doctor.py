@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from edged.commands.options import ConfigFile, Json
 from edged.doctor.box import User
 from edged.doctor.checks import ALL
 from edged.doctor.finding import GROUPS, Check
@@ -29,10 +30,7 @@ SERVICE_USER = "edged"
 
 
 def doctor(
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", help="Default: $EDGED_CONFIG, ./edged.toml or /etc/edged."),
-    ] = None,
+    config: ConfigFile = None,
     *,
     only: Annotated[
         list[str] | None,
@@ -52,7 +50,7 @@ def doctor(
             f'"{SERVICE_USER}", if there is one.',
         ),
     ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Find what is wrong with this machine, and say how to mend it.
 

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -22,6 +21,7 @@ from rich.console import Console
 from edged.commands import engine_views as views
 from edged.commands.engine_desk import Desk
 from edged.commands.engine_progress import Begin, Told, shown_progress
+from edged.commands.options import ConfigFile, Json
 from edged.errors import EdgedError, EngineError
 from edged.runtime.backend import Backend
 from edged.runtime.build import jobs, process
@@ -32,11 +32,6 @@ from edged.runtime.build.store import EngineStore, Found
 
 app = typer.Typer(no_args_is_help=True, help="Build, list and check what models run as.")
 
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="Default: $EDGED_CONFIG, ./edged.toml or /etc/edged."),
-]
-Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 Ids = Annotated[list[str] | None, typer.Argument(help="Default: those that are configured.")]
 Runtime = Annotated[
     str,

@@ -27,6 +27,7 @@ from rich.progress import (
 
 from edged.builtin.pack import PACK_VERSION, write_pack
 from edged.commands.model_views import model_data, models_table
+from edged.commands.options import ConfigFile, Json
 from edged.commands.packs import Packs
 from edged.config import ModelsTable, default_path, load, state_folder
 from edged.errors import ModelError
@@ -37,11 +38,6 @@ from edged.store import ModelStatus, ModelStore, pull
 
 app = typer.Typer(no_args_is_help=True, help="List, download, import and verify models.")
 
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="Default: $EDGED_CONFIG, ./edged.toml or /etc/edged."),
-]
-Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 Ids = Annotated[
     list[str] | None, typer.Argument(help="Models or packs; default: those that are configured.")
 ]

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
+from edged.commands.options import Json, RunDir, ask_engine
 from edged.errors import LinkError
-from edged.transport.control import ask
-from edged.transport.rundir import default_run_dir
 
 _PATIENCE_S = 10.0
 
 
 def outbox(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    run_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--run-dir", help="Folder of the sockets. Default: /run/edged, or one of yours."
-        ),
-    ] = None,
+    as_json: Json = False,
+    run_dir: RunDir = None,
 ) -> None:
     """Show what waits for the broker, what can be replayed and how full the outbox is.
 
     Exit code 69 when no engine answers.
     """
-    folder = (run_dir or default_run_dir(client=True)).absolute()
-    reply = ask(f"ipc://{folder}/control.sock", "outbox", {}, timeout_s=_PATIENCE_S)
+    reply = ask_engine(run_dir, "outbox", {}, patience_s=_PATIENCE_S)
     if reply.status != "ok":
         raise LinkError(f"the engine cannot say how its outbox is: {reply.error}")
     data = reply.data

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from edged.commands.options import RunDir, ask_engine
 from edged.errors import OperatorError
-from edged.transport.control import ask
-from edged.transport.rundir import default_run_dir
 
 _PATIENCE_S = 120.0
 """Overwriting and giving back a gigabyte takes a while on an SD card."""
@@ -40,12 +38,7 @@ def purge(
     as_json: Annotated[
         bool, typer.Option("--json", help="The receipt as one JSON object.")
     ] = False,
-    run_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--run-dir", help="Folder of the sockets. Default: /run/edged, or one of yours."
-        ),
-    ] = None,
+    run_dir: RunDir = None,
 ) -> None:
     """Destroy stored pictures for good: their keys first, then their rows.
 
@@ -55,8 +48,7 @@ def purge(
     data = _selector(everything, shot, consent, before)
     if not yes:
         typer.confirm(f"Destroy {_words(data)} for good?", abort=True, err=True)
-    folder = (run_dir or default_run_dir(client=True)).absolute()
-    reply = ask(f"ipc://{folder}/control.sock", "purge", data, timeout_s=_PATIENCE_S)
+    reply = ask_engine(run_dir, "purge", data, patience_s=_PATIENCE_S)
     if reply.status != "ok":
         raise OperatorError(f"nothing is known to be purged: {reply.error}")
     receipt = reply.data

@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from edged.commands.options import ConfigFile, RunDir
 from edged.config import Config, default_path, load
 from edged.daemon import logs
 from edged.errors import EdgedError
@@ -29,20 +30,10 @@ log = logging.getLogger(__name__)
 WATCHDOG_S = 30.0
 """Silence after which `edged run` takes a program for hung; as WatchdogSec= of the units."""
 
-ConfigPath = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", "-c", help="The configuration. Default: edged.toml here or in /etc/edged."
-    ),
-]
-RunDir = Annotated[
-    Path | None,
-    typer.Option("--run-dir", help="Folder of the sockets. Default: /run/edged, or one of yours."),
-]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")]
 
 
-def run(config: ConfigPath = None, run_dir: RunDir = None, verbose: Verbose = False) -> None:
+def run(config: ConfigFile = None, run_dir: RunDir = None, verbose: Verbose = False) -> None:
     """Run engine and uplink under one supervisor, until Ctrl-C.
 
     Exit code 0: stopped as asked. 78: the configuration must be changed. 66: a model is
@@ -65,7 +56,7 @@ def run(config: ConfigPath = None, run_dir: RunDir = None, verbose: Verbose = Fa
     raise typer.Exit(Supervisor(programs, folder).run())
 
 
-def engine(config: ConfigPath = None, run_dir: RunDir = None, verbose: Verbose = False) -> None:
+def engine(config: ConfigFile = None, run_dir: RunDir = None, verbose: Verbose = False) -> None:
     """Run the engine alone: frames in, private pictures out, no network.
 
     From a shell it leaves the network itself, as far as isolation.mode asks. Under
@@ -89,7 +80,7 @@ def engine(config: ConfigPath = None, run_dir: RunDir = None, verbose: Verbose =
     raise typer.Exit(code)
 
 
-def uplink(config: ConfigPath = None, run_dir: RunDir = None, verbose: Verbose = False) -> None:
+def uplink(config: ConfigFile = None, run_dir: RunDir = None, verbose: Verbose = False) -> None:
     """Run the uplink alone: hands the engine's results to the broker; sees no frames."""
     logs.set_up("uplink", verbose=verbose)
     notifier = Notifier()

@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
+from edged.commands.options import Json, RunDir, ask_engine
 from edged.errors import LinkError
-from edged.transport.control import ask
-from edged.transport.rundir import default_run_dir
 
 PATIENCE_S = 5.0
 
 
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    run_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--run-dir", help="Folder of the sockets. Default: /run/edged, or one of yours."
-        ),
-    ] = None,
+    as_json: Json = False,
+    run_dir: RunDir = None,
 ) -> None:
     """Ask the running engine how it is.
 
     Exit code 69 when none answers.
     """
-    folder = (run_dir or default_run_dir(client=True)).absolute()
     begun_s = time.monotonic()
-    reply = ask(f"ipc://{folder}/control.sock", "status", {}, timeout_s=PATIENCE_S)
+    reply = ask_engine(run_dir, "status", {}, patience_s=PATIENCE_S)
     took_ms = round(1000 * (time.monotonic() - begun_s), 1)
     if reply.status != "ok":
         raise LinkError(f"the engine answers, but not how it is: {reply.error}")

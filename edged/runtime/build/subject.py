@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +19,7 @@ import msgspec
 
 from edged import __version__
 from edged.errors import EngineError, OperatorError
+from edged.fresh_file import write_fresh
 from edged.hashes import file_sha256
 from edged.recipe import Recipe
 from edged.runtime.backend import Profile
@@ -155,14 +155,8 @@ def _recall(path: Path) -> Memo | None:
 
 
 def _note(path: Path, memo: Memo) -> None:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_bytes(msgspec.json.encode(memo))
-        fresh.replace(path)
-    except OSError:  # a folder that may only be read costs some seconds at each start
-        with contextlib.suppress(OSError):
-            fresh.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # else it only costs some seconds at each start
+        write_fresh(path, msgspec.json.encode(memo))
 
 
 def require_half(model: Model, subject: Subject) -> None:

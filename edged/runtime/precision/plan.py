@@ -17,6 +17,7 @@ import msgspec
 
 from edged import tables
 from edged.errors import ConfigError, EngineError, OperatorError
+from edged.fresh_file import write_fresh
 from edged.recipe import ModelId, Sha256
 from edged.resources import data_folder
 
@@ -171,16 +172,9 @@ def write_plan(plan: PrecisionPlan, path: Path) -> None:
     Raises:
         OperatorError: the folder cannot be written.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(as_toml(plan))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        write_fresh(path, as_toml(plan).encode())
     except OSError as error:
-        fresh.unlink(missing_ok=True)
         raise OperatorError(
             f"{path}: the precision plan cannot be written: {error.strerror}; "
             "correct the folder's owner and space, or say --out"

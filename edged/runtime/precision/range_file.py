@@ -7,13 +7,13 @@ Like a plan it is worth something for one model file and one prepared graph only
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
 from edged.errors import ConfigError, OperatorError
+from edged.fresh_file import write_fresh
 from edged.recipe import ModelId, Sha256
 from edged.runtime.precision.ranges import Ranges
 
@@ -64,16 +64,10 @@ def write_ranges(file: RangeFile, path: Path) -> None:
     Raises:
         OperatorError: the folder cannot be written.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with fresh.open("wb") as out:
-            out.write(msgspec.json.format(msgspec.json.encode(file, order="sorted"), indent=1))
-            out.flush()
-            os.fsync(out.fileno())
-        fresh.replace(path)
+        data = msgspec.json.encode(file, order="sorted")
+        write_fresh(path, msgspec.json.format(data, indent=1))
     except OSError as error:
-        fresh.unlink(missing_ok=True)
         raise OperatorError(
             f"{path}: the measured ranges cannot be written: {error.strerror}; "
             "correct the folder's owner and space"
