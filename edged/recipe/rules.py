@@ -13,7 +13,7 @@ _FAMILIES: Mapping[str, frozenset[str]] = {
     "recogniser": frozenset({"arcface"}),
     "swapper": frozenset({"inswapper"}),
     "restorer": frozenset({"restorer"}),
-    "landmarker": frozenset({"landmarks_106", "landmarks_68"}),
+    "landmarker": frozenset({"landmarks_106", "landmarks_68", "landmarks_fan"}),
     "occluder": frozenset({"xseg"}),
     "parser": frozenset({"bisenet"}),
 }

@@ -11,7 +11,7 @@ Kind = Literal[
 ]  # fmt: skip
 Family = Literal[
     "scrfd", "yunet", "haar", "arcface", "inswapper", "restorer", "landmarks_106", "landmarks_68",
-    "xseg", "bisenet",
+    "landmarks_fan", "xseg", "bisenet",
 ]  # fmt: skip
 Template = Literal["", "arcface_112", "arcface_128", "ffhq_512"]
 

@@ -1,7 +1,8 @@
-"""Landmark stand-ins: the contracts of 2d106det and 1k3d68, points on an oval that sways.
+"""Landmark stand-ins: the contracts of 2d106det, 1k3d68 and 2dfan4, an oval that sways.
 
 Knows the contracts (`data` [None, 3, 192, 192] RGB 0..255, first nodes subtract and scale
-as MXNet's exports do -> `fc1` [1, k], places in -1..1 of the crop).
+as MXNet's exports do -> `fc1` [1, k], places in -1..1 of the crop; 2dfan4 `input`
+[1, 3, 256, 256] 0..1 -> `landmarks_xyscore` [1, 68, 3], places in 0..64).
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def build(name: str) -> onnx.ModelProto:
     width = WIDTHS[name]
     weights = np.random.default_rng(width).standard_normal((CHANNELS * CELLS**2, width)) * GAIN
     graph = Graph()
-    # insightface takes mean 0 and std 1 for graphs whose first nodes are a Sub and a Mul.
+    # insightface takes mean 0 and std 1 for graphs whose first nodes bear these names.
     centred = graph.op("Sub", "data", graph.constant(127.5))
     scaled = graph.scaled(centred, 1 / 128)
     side = SIZE_PX // CELLS
@@ -53,4 +54,32 @@ def build(name: str) -> onnx.ModelProto:
         graph.constant(oval(name)),
         to="fc1",
     )
-    return graph.model(name, {"data": ("None", CHANNELS, SIZE_PX, SIZE_PX)}, {"fc1": (1, width)})
+    model = graph.model(name, {"data": ("None", CHANNELS, SIZE_PX, SIZE_PX)}, {"fc1": (1, width)})
+    for node, label in zip(model.graph.node, ("_minusscalar0", "_mulscalar0"), strict=False):
+        node.name = label
+    return model
+
+
+def fan() -> onnx.ModelProto:
+    """2dfan4 by contract: batch fixed at 1, a second output that nobody reads."""
+    points, cells, side = 68, 4, 256
+    turn = np.linspace(0, 2 * np.pi, points, endpoint=False)
+    places = np.stack([32 + 20 * np.cos(turn), 32 + 20 * np.sin(turn), 0.9 + 0 * turn], 1)
+    weights = np.random.default_rng(points).standard_normal((CHANNELS * cells**2, points * 3))
+    graph = Graph()
+    means = graph.op(
+        "AveragePool", "input", kernel_shape=[side // cells] * 2, strides=[side // cells] * 2
+    )
+    flat = graph.op(
+        "Gemm",
+        graph.op("Flatten", means, axis=1),
+        graph.constant(weights.astype(np.float32)),
+        graph.constant(places.astype(np.float32).ravel()),
+    )
+    graph.op("Reshape", flat, graph.constant([1, points, 3]), to="landmarks_xyscore")
+    graph.op("Identity", means, to="heatmaps")
+    return graph.model(
+        "2dfan4",
+        {"input": (1, CHANNELS, side, side)},
+        {"landmarks_xyscore": (1, points, 3), "heatmaps": (1, CHANNELS, cells, cells)},
+    )

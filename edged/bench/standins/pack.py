@@ -12,7 +12,7 @@ from pathlib import Path
 
 import onnx
 
-from edged.bench.standins import detector, masks, recogniser, restorers, swapper
+from edged.bench.standins import detector, landmarks, masks, recogniser, restorers, swapper
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,10 @@ class StandIns:
         """BiSeNet by contract."""
         return self.folder / "bisenet_resnet_34.onnx"
 
+    def landmarks(self, name: str) -> Path:
+        """One of :data:`edged.bench.standins.landmarks.WIDTHS`."""
+        return self.folder / f"{name}.onnx"
+
     def restorer(self, name: str) -> Path:
         """One of :data:`edged.bench.standins.restorers.CONTRACTS`."""
         return self.folder / f"{name}.onnx"
@@ -83,6 +87,9 @@ def write_standins(folder: Path) -> StandIns:
     }
     builders |= {
         places.restorer(name): partial(restorers.build, name) for name in restorers.CONTRACTS
+    }
+    builders |= {
+        places.landmarks(name): partial(landmarks.build, name) for name in landmarks.WIDTHS
     }
     for path, build in builders.items():
         path.write_bytes(build().SerializeToString(deterministic=True))

@@ -3,7 +3,7 @@
 What a prepared graph takes and gives (n: faces, open where the graph is batched, else 1):
 
     arcface    crops uint8 [n,112,112,3] BGR        -> embeddings float32 [n,d]
-    landmarks_106, landmarks_68
+    landmarks_106, landmarks_68, landmarks_fan
                crops uint8 [n,S,S,3] BGR            -> values float32 [n,...]
     inswapper  crops uint8 [n,S,S,3], latents float32 [n,512]
                                                     -> swapped uint8 [n,S,S,3], checks float32 [n]
@@ -43,6 +43,7 @@ _CROPS: Mapping[Family, Callable[[Work], None]] = {
     "restorer": crops.restorer,
     "landmarks_106": crops.numbers,
     "landmarks_68": crops.numbers,
+    "landmarks_fan": crops.numbers,
     "xseg": masks.xseg,
     "bisenet": masks.bisenet,
 }
