@@ -42,19 +42,48 @@ _FFHQ_UNIT = np.array(
     np.float32,
 )
 
+# Two further layouts on a crop of side 1, from FaceFusion's warp templates: an older ArcFace
+# crop that is symmetric, and one by MTCNN's landmarks.  GHOST and SimSwap were trained on the
+# first, HifiFace on the second.
+_ARCFACE_112_V1_UNIT = np.array(
+    [
+        [0.35473214, 0.45658929],
+        [0.64526786, 0.45658929],
+        [0.50000000, 0.61154464],
+        [0.37913393, 0.77687500],
+        [0.62086607, 0.77687500],
+    ],
+    np.float32,
+)
+_MTCNN_UNIT = np.array(
+    [
+        [0.36562865, 0.46733799],
+        [0.63305391, 0.46585885],
+        [0.50019127, 0.61942959],
+        [0.39032951, 0.77598822],
+        [0.61178945, 0.77476328],
+    ],
+    np.float32,
+)
+_UNIT = {
+    "arcface_112_v1": _ARCFACE_112_V1_UNIT,
+    "ffhq_512": _FFHQ_UNIT,
+    "mtcnn_512": _MTCNN_UNIT,
+}
+
 FEW_BOXES = 48
 """Below it, suppression in plain floats is faster than in arrays (measured)."""
 
-TEMPLATES = ("arcface_112", "arcface_128", "ffhq_512")
+TEMPLATES = ("arcface_112", "arcface_112_v1", "arcface_128", "ffhq_512", "mtcnn_512")
 
 
 def template(name: str, size_px: int) -> Points:
     """Landmark positions on a square crop.
 
     Args:
-        name: "arcface_112", "arcface_128" (the same face on a wider crop, 8/128 of it
-            added left of the 112 layout: insightface's rule for sizes that 128
-            divides) or "ffhq_512".
+        name: "arcface_112" (called arcface_112_v2 elsewhere), "arcface_128" (the same face
+            on a wider crop, 8/128 of it added left of the 112 layout: insightface's rule
+            for sizes that 128 divides), "arcface_112_v1", "ffhq_512" or "mtcnn_512".
         size_px: side of the crop.
 
     Returns:
@@ -66,8 +95,8 @@ def template(name: str, size_px: int) -> Points:
         points = _ARCFACE_112 * np.float32(size_px / 128)
         points[:, 0] += np.float32(8 * size_px / 128)
         return points
-    if name == "ffhq_512":
-        return (_FFHQ_UNIT * np.float32(size_px)).astype(np.float32)
+    if name in _UNIT:
+        return (_UNIT[name] * np.float32(size_px)).astype(np.float32)
     msg = f"unknown template {name!r}; known: {', '.join(TEMPLATES)}"
     raise ValueError(msg)
 

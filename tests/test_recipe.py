@@ -48,8 +48,11 @@ def test_a_swapper_names_a_recogniser_that_exists():
     """`takes_embedding_of` is the id of a recogniser."""
     recipes = list_recipes()
     for recipe in recipes.values():
-        if recipe.kind == "swapper":
+        if recipe.kind in ("swapper", "converter") and recipe.family != "picture_swapper":
             assert recipes[recipe.takes_embedding_of].kind == "recogniser"
+        if converter := recipe.contract.source.converter:
+            assert recipes[converter].kind == "converter"
+            assert recipes[converter].takes_embedding_of == recipe.takes_embedding_of
 
 
 def test_the_operators_recipe_takes_the_place_of_ours(tmp_path):

@@ -260,6 +260,9 @@ def _feeds(subject: Subject, pictures: Sequence[Image], seed: int) -> list[Feeds
             elif name == "latents":
                 drawn = random.standard_normal((1, subject.size(name)[1] or 512))
                 one[name] = (drawn / np.linalg.norm(drawn)).astype(np.float32)
+            elif name == "sources":
+                side = subject.size(name)[1] or 0
+                one[name] = samples.crops(1, side, seed + i)
             elif name == "strength":
                 one[name] = np.ones(1, np.float32)
             else:

@@ -37,7 +37,7 @@ MOST_CROPS = 10_000
 NICE = 15
 """Beside the pipeline, on what it leaves of the processor."""
 
-_CROPWISE = frozenset({"crops", "latents", "picture"})
+_CROPWISE = frozenset({"crops", "latents", "sources", "picture"})
 """Inputs of which a face has a row; the others are numbers for all faces."""
 
 _TICK_S = 0.2

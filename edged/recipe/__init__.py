@@ -28,6 +28,7 @@ from edged.recipe.schema import (
     Recipe,
     Sha256,
     Source,
+    SourceContract,
     Template,
     Triple,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "Recipe",
     "Sha256",
     "Source",
+    "SourceContract",
     "Template",
     "Triple",
     "list_packs",

@@ -11,7 +11,8 @@ from edged.recipe.schema import Recipe
 _FAMILIES: Mapping[str, frozenset[str]] = {
     "detector": frozenset({"scrfd", "yunet", "haar"}),
     "recogniser": frozenset({"arcface"}),
-    "swapper": frozenset({"inswapper"}),
+    "swapper": frozenset({"inswapper", "vector_swapper", "picture_swapper"}),
+    "converter": frozenset({"converter"}),
     "restorer": frozenset({"restorer"}),
     "landmarker": frozenset({"landmarks_106", "landmarks_68", "landmarks_fan"}),
     "occluder": frozenset({"xseg"}),
@@ -30,13 +31,26 @@ def check(recipe: Recipe, path: Path, walk: tables.Walk) -> None:
         walk.bad("family", f"is no family of a {recipe.kind}", recipe.family)
     if not recipe.file and recipe.family != "haar":
         walk.bad("file", "is missing: the name of the model file")
-    if recipe.kind == "swapper" and not recipe.takes_embedding_of:
-        walk.bad("takes_embedding_of", "is missing: the recogniser whose vector this swapper takes")
-    if recipe.kind == "recogniser" and not recipe.embedding_dim:
-        walk.bad("embedding_dim", "is missing: the length of the recogniser's vector")
+    if recipe.kind in ("swapper", "converter"):
+        _source(recipe, walk)
+    if recipe.kind in ("recogniser", "converter") and not recipe.embedding_dim:
+        walk.bad("embedding_dim", f"is missing: the length of the {recipe.kind}'s vector")
     if recipe.kind in _ALIGNED and not recipe.contract.template:
         walk.bad("contract.template", f"is missing: a {recipe.kind} takes aligned crops")
-    if 0.0 in (*recipe.contract.std, *recipe.contract.out_std):
+    if 0.0 in (*recipe.contract.std, *recipe.contract.out_std, *recipe.contract.source.std):
         walk.bad("contract.std", "must not be zero")
     if not recipe.batch.min <= recipe.batch.opt <= recipe.batch.max:
         walk.bad("batch", "needs min <= opt <= max")
+
+
+def _source(recipe: Recipe, walk: tables.Walk) -> None:
+    """What a swapper knows a person by: a vector of some recogniser, or a picture."""
+    source, by_picture = recipe.contract.source, recipe.family == "picture_swapper"
+    if not by_picture and not recipe.takes_embedding_of:
+        reason = f"is missing: the recogniser whose vector this {recipe.kind} takes"
+        walk.bad("takes_embedding_of", reason)
+    if by_picture and not (source.size_px and source.template):
+        reason = "needs size_px and template: this swapper takes a picture of the source"
+        walk.bad("contract.source", reason)
+    if source.converter and recipe.family != "vector_swapper":
+        walk.bad("contract.source.converter", "is for vector swappers only", source.converter)

@@ -116,6 +116,8 @@ class Samples:
                 self._add(spec.name, crops(count, int(spec.shape[1] or 0)))
             elif spec.name == "latents":
                 self._add(spec.name, _latents(count, int(spec.shape[1] or _LATENT_DIM)))
+            elif spec.name == "sources":
+                self._add(spec.name, crops(count, int(spec.shape[1] or 0), SEED + 1))
             elif spec.name == "picture":
                 self.batched = False
                 self._each = [{spec.name: one[None]} for one in _pictures(spec, canvases)]

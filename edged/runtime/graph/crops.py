@@ -1,4 +1,4 @@
-"""The families that take crops: recogniser, swapper, restorer, and those that give numbers.
+"""The families that take crops: recogniser, restorer, and those that give numbers.
 
 Knows their contracts (which input is what, by rank, since names differ by export) and
 puts bytes in and bytes out around the file's network.
@@ -45,31 +45,6 @@ def _numbers(work: Work, name: str) -> None:
     )
 
 
-def inswapper(work: Work) -> None:
-    """`crops` and `latents` -> `swapped` and `checks`."""
-    picture, vectors = work.picture_input(), work.inputs(2)
-    if len(vectors) != 1:
-        what = f"it has {len(vectors)} vector inputs (rank 2), a swapper has one"
-        raise work.wrong(what)
-    side, output = work.square(picture), work.model.graph.output[0].name
-    width = work.width(vectors[0])
-    pictures.take(work.model, picture, "crops", work.contract)
-    latents = Emitter(work.model, "pre/latents/")
-    vector = pictures.typed(latents, "latents", vectors[0].type.tensor_type.elem_type)
-    after = Emitter(work.model, "post/")
-    planes = pictures.floats(after, output, type_of(work, output))
-    _check(after, planes)
-    clipped = pictures.pixels(after, planes, work.contract)
-    pictures.give(after, clipped, "swapped")
-    tools.rename(work.model, {vectors[0].name: vector})
-    crops = (UINT8, (work.faces, side, side, CHANNELS))
-    declare(
-        work,
-        {"crops": crops, "latents": (FLOAT, (work.faces, width))},
-        {"swapped": crops, "checks": (FLOAT, (work.faces,))},
-    )
-
-
 def restorer(work: Work) -> None:
     """`crops`, `strength` and perhaps `fidelity` -> `restored`, blended, and `checks`."""
     picture = work.picture_input()
@@ -87,7 +62,7 @@ def restorer(work: Work) -> None:
         names[info.name] = _number(work, "fidelity", info)
     after = Emitter(work.model, "post/")
     planes = pictures.floats(after, output, type_of(work, output))
-    _check(after, planes)
+    check(after, planes)
     clipped = pictures.pixels(after, planes, work.contract)
     rest = after.op("Sub", after.constant("one", 1.0), "strength", name="rest")
     blended = after.op(
@@ -111,7 +86,7 @@ def _number(work: Work, source: str, info: onnx.ValueInfoProto) -> str:
     return pictures.typed(emit, value, kind.elem_type)
 
 
-def _check(after: Emitter, planes: str) -> None:
+def check(after: Emitter, planes: str) -> None:
     """The mean over a picture, which one value that is not finite spoils."""
     after.mean(planes, (1, 2, 3), name="mean", out="checks")
 

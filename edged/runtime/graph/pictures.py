@@ -36,7 +36,11 @@ def _per_channel(values: Triple, *, inverse: bool = False) -> Floats:
 
 
 def take(
-    model: onnx.ModelProto, picture: onnx.ValueInfoProto, source: str, contract: Contract
+    model: onnx.ModelProto,
+    picture: onnx.ValueInfoProto,
+    source: str,
+    contract: Contract,
+    prefix: str = "pre/",
 ) -> str:
     """Put bytes before a file's picture input, which is then no input any more.
 
@@ -45,12 +49,13 @@ def take(
         picture: the file's input, [n, 3, h, w].
         source: name of the uint8 input, [n, h, w, 3] BGR.
         contract: channels, mean and std.
+        prefix: of the names of what is added; a second picture has its own.
 
     Returns:
         The picture as float32 planes [n, 3, h, w] BGR, 0..255.
     """
-    emit = Emitter(model, "pre/")
-    value = emit.cast(source, FLOAT, name="float", out=FIRST)
+    emit = Emitter(model, prefix)
+    value = emit.cast(source, FLOAT, name="float")
     planes = value = emit.op("Transpose", value, name="planes", perm=list(TO_PLANES))
     if contract.channels == "rgb" and not _turn_weights(model, picture.name):
         order = emit.constant("order", list(RGB_TO_BGR))

@@ -5,8 +5,13 @@ What a prepared graph takes and gives (n: faces, open where the graph is batched
     arcface    crops uint8 [n,112,112,3] BGR        -> embeddings float32 [n,d]
     landmarks_106, landmarks_68, landmarks_fan
                crops uint8 [n,S,S,3] BGR            -> values float32 [n,...]
-    inswapper  crops uint8 [n,S,S,3], latents float32 [n,512]
+    inswapper, vector_swapper
+               crops uint8 [n,S,S,3], latents float32 [n,512]
                                                     -> swapped uint8 [n,S,S,3], checks float32 [n]
+    picture_swapper
+               crops uint8 [n,S,S,3], sources uint8 [n,C,C,3]
+                                                    -> the same
+    converter  vectors float32 [1,d]                -> converted float32 [1,e]
     restorer   crops uint8 [n,S,S,3], strength float32 [1], fidelity float32 [1] where the
                file has one                         -> restored uint8 [n,S,S,3], checks float32 [n]
     xseg       crops uint8 [n,S,S,3]                -> visible uint8 [n,S,S], checks float32 [n]
@@ -14,10 +19,12 @@ What a prepared graph takes and gives (n: faces, open where the graph is batched
     scrfd, yunet  picture uint8 [1,H,W,3] BGR       -> scores float32 [k], boxes float32 [k,4],
                                                        landmarks float32 [k,5,2], checks float32 [1]
 
-`checks` is a mean over what the network gave, in float32: it is finite only if every value
-was, which bytes would hide.  `strength` blends: round(crop * (1 - strength) + net *
-strength).  Embeddings are as the file gives them, not normalised.  Names of what is added
-begin with `pre/` and `post/`; tensors of the file that are called so get `net/` before.
+A swapper whose recipe says `own_mask` gives `masks` uint8 [n,S,S], too: 255 where its picture
+is to be pasted whole.  `checks` is a mean over what the network gave, in float32: it is
+finite only if every value was, which bytes would hide.  `strength` blends: round(crop *
+(1 - strength) + net * strength).  Embeddings are as the file gives them, not normalised.
+Names of what is added begin with `pre/` and `post/`; tensors of the file that are called so
+get `net/` before.
 """
 
 from __future__ import annotations
@@ -30,7 +37,7 @@ import onnx
 
 from edged.errors import ModelError
 from edged.recipe import Contract, Family
-from edged.runtime.graph import crops, detectors, masks, pictures, tools
+from edged.runtime.graph import crops, detectors, masks, pictures, swappers, tools
 from edged.runtime.graph.batch import open_batch
 from edged.runtime.graph.crops import CHANNELS
 from edged.runtime.graph.fold import fold_shapes
@@ -39,7 +46,9 @@ from edged.runtime.graph.work import Work, cut, tidy
 
 _CROPS: Mapping[Family, Callable[[Work], None]] = {
     "arcface": crops.arcface,
-    "inswapper": crops.inswapper,
+    "inswapper": swappers.by_vector,
+    "vector_swapper": swappers.by_vector,
+    "picture_swapper": swappers.by_picture,
     "restorer": crops.restorer,
     "landmarks_106": crops.numbers,
     "landmarks_68": crops.numbers,
@@ -67,6 +76,8 @@ def _is_parse(made: Sequence[int], side: int) -> str:
 
 _MADE: Mapping[Family, Callable[[Sequence[int], int], str]] = {
     "inswapper": _is_picture,
+    "vector_swapper": _is_picture,
+    "picture_swapper": _is_picture,
     "restorer": _is_picture,
     "xseg": _is_mask,
     "bisenet": _is_parse,
@@ -135,9 +146,12 @@ def prepare_owned(
     if family in _DETECTORS:
         _DETECTORS[family](work)
     elif family in _CROPS:
-        cut(work, [model.graph.output[0].name])
+        cut(work, swappers.outputs(work))
         _open(work, family, batched=batched)
         _CROPS[family](work)
+    elif family == "converter":
+        cut(work, [model.graph.output[0].name])
+        swappers.converter(work)
     else:
         msg = f"model {model_id}: family {family} has no graph to prepare"
         raise ModelError(msg)
@@ -159,10 +173,12 @@ def _open(work: Work, family: Family, *, batched: bool) -> None:
         ModelError: it does not.
     """
     model = work.model
-    source = work.picture_input()
-    side = work.square(source, masks.PIXELS_FIRST if family in _PIXELS_FIRST else 2)
+    target, *sources = work.pictures()
+    side = work.square(target, masks.PIXELS_FIRST if family in _PIXELS_FIRST else 2)
     shape = (side, side, CHANNELS) if family in _PIXELS_FIRST else (CHANNELS, side, side)
-    one: dict[str, tuple[int, ...]] = {source.name: (1, *shape)}
+    one: dict[str, tuple[int, ...]] = {target.name: (1, *shape)}
+    for source in sources:
+        one[source.name] = (1, CHANNELS, *[work.contract.source.size_px] * 2)
     one |= {info.name: (1, work.width(info)) for info in work.inputs(2)}
     faces = list(one)
     one |= {info.name: (1,) for info in work.inputs(1)}
@@ -173,6 +189,11 @@ def _open(work: Work, family: Family, *, batched: bool) -> None:
     if family in _MADE and made is not None and (wanted := _MADE[family](made, side)):
         what = f"its first output is {list(made)}, not {wanted}"
         raise work.wrong(what)
+    for info in model.graph.output[1:]:
+        made = shapes.get(info.name)
+        if made is not None and (wanted := _is_mask(made, side)):
+            what = f"its further output is {list(made)}, not {wanted}"
+            raise work.wrong(what)
     found = rewrite_modulation(model, shapes)
     if found:
         work.notes.append(f"{found} modulated convolutions rewritten")

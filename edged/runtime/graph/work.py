@@ -17,8 +17,8 @@ from edged.runtime.graph import tools
 
 RESERVED = frozenset(
     {
-        "crops", "latents", "strength", "fidelity", "picture",
-        "embeddings", "values", "swapped", "restored", "visible", "labels",
+        "crops", "latents", "sources", "strength", "fidelity", "picture", "vectors",
+        "embeddings", "converted", "values", "swapped", "masks", "restored", "visible", "labels",
         "scores", "boxes", "landmarks", "checks",
     }
 )  # fmt: skip
@@ -79,6 +79,22 @@ class Work:
             what = f"it has {len(found)} picture inputs (rank 4), not one"
             raise self.wrong(what)
         return found[0]
+
+    def pictures(self) -> list[onnx.ValueInfoProto]:
+        """The picture to be worked on first, then that of the source, where there is one.
+
+        Two pictures look alike: these inputs are called `target` and `source` in every file.
+
+        Raises:
+            ModelError: not one, nor two of these names.
+        """
+        found = {info.name: info for info in self.inputs(4)}
+        if self.contract.source.size_px and set(found) == {"target", "source"}:
+            return [found["target"], found["source"]]
+        if self.contract.source.size_px:
+            what = f"its picture inputs are {sorted(found)}, not source and target"
+            raise self.wrong(what)
+        return [self.picture_input()]
 
     def width(self, info: onnx.ValueInfoProto) -> int:
         """Length of a vector input.

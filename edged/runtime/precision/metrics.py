@@ -108,7 +108,10 @@ def compare(exact: Outputs, other: Outputs, embed: Embed | None = None) -> Error
     for name in _PICTURES:
         if name in exact:
             cosine = cosines(embed(exact[name]), embed(other[name])) if embed and finite else None
-            psnr = min(psnr_db(a, b) for a, b in zip(exact[name], other[name], strict=True))
+            told = [key for key in (name, "masks") if key in exact]
+            psnr = min(
+                psnr_db(a, b) for key in told for a, b in zip(exact[key], other[key], strict=True)
+            )
             return Error(finite, psnr if finite else 0.0, 0.0 if embed and not finite else cosine)
     if "embeddings" in exact:
         value = cosines(exact["embeddings"], other["embeddings"]) if finite else 0.0
