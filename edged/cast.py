@@ -93,6 +93,30 @@ def make_character(
     Raises:
         ConfigError: a photo shows no usable face.
     """
+    vector = photographed(f"identities.{name}", photos, search, embedder, landmarks=landmarks)
+    return Character(name, swapper.latent(vector))
+
+
+def photographed(
+    name: str,
+    photos: Sequence[Image],
+    search: Search,
+    embedder: Embedder,
+    *,
+    landmarks: Sequence[Points | None] = (),
+) -> Embedding:
+    """One person's vector, (d,) with L2 norm 1, from one photo or several.
+
+    Args:
+        name: key of the configuration, for messages.
+        photos: (h, w, 3) uint8 BGR each; the largest face of each counts.
+        search: face search.
+        embedder: any recogniser.
+        landmarks: known landmarks of a photo (of a drawn character), else None.
+
+    Raises:
+        ConfigError: a photo shows no usable face.
+    """
     vectors = []
     known = [*landmarks, *[None] * (len(photos) - len(landmarks))]
     for number, (photo, given) in enumerate(zip(photos, known, strict=True), 1):
@@ -103,13 +127,12 @@ def make_character(
         matrix = matrices([points], "arcface_112", SIZE_PX)[0] if points is not None else None
         if matrix is None:
             msg = (
-                f"identities.{name}: no face was found in photo {number}; "
+                f"{name}: no face was found in photo {number}; "
                 "use a sharp frontal photo with one person"
             )
             raise ConfigError(msg)
         vectors.append(embedder(crops(photo, [matrix], SIZE_PX))[0])
-    mean = normalise(np.mean(np.stack(vectors), axis=0))
-    return Character(name, swapper.latent(mean))
+    return normalise(np.mean(np.stack(vectors), axis=0))
 
 
 def make_template(

@@ -79,6 +79,8 @@ class Face:
         track_id: number of its track in this camera's stream, 0 for a shot.
         embedding: guard recogniser's vector, filled in where it is needed.
         others: (5, 2) float32 px each, landmarks of merged findings that lie elsewhere.
+        steadied: (5, 2) float32 px, landmarks steadied over a stream's frames; what is cut
+            out and pasted goes by these, what is checked or filled never.
     """
 
     box: Floats
@@ -88,3 +90,9 @@ class Face:
     track_id: int = 0
     embedding: Embedding | None = field(default=None)
     others: tuple[Points, ...] = ()
+    steadied: Points | None = None
+
+    @property
+    def pasted_by(self) -> Points:
+        """(5, 2) float32 px, the landmarks by which it is cut out, swapped and pasted."""
+        return self.landmarks if self.steadied is None else self.steadied

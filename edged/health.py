@@ -71,11 +71,19 @@ class Health:
                 for stage, spent in (times or {}).items():
                     store.setdefault(stage, deque(maxlen=WINDOW)).append(spent)
 
-    def guarded(self, looks: int, swapped: int, filled: int, refilled: int) -> None:
-        """What the guard did with one frame."""
+    def guarded(
+        self, looks: int, swapped: int, filled: int, refilled: int, *, faces: int, embedded: int
+    ) -> None:
+        """What the guard did with one frame, and on how many faces its recogniser ran."""
         with self._lock:
             self._guard.update(
-                frames=1, looks=looks, swapped=swapped, filled=filled, refilled=refilled
+                frames=1,
+                looks=looks,
+                swapped=swapped,
+                filled=filled,
+                refilled=refilled,
+                faces=faces,
+                embeds=embedded,
             )
 
     def trouble(self, name: str, reason: str | None) -> None:
@@ -127,7 +135,7 @@ class Health:
                 },
                 "verdicts": dict(sorted(self._verdicts.items())),
                 "reasons": dict(sorted(self._reasons.items())),
-                "guard": dict(sorted(self._guard.items())),
+                "guard": self._guard_figures(),
                 "cameras": {
                     name: {"last_frame_age_s": round(now_s - t, 1)}
                     for name, t in sorted(self._last_frame_s.items())
@@ -136,6 +144,13 @@ class Health:
                 "outbox": dict(outbox),
                 **system,
             }
+
+    def _guard_figures(self) -> dict[str, float]:
+        """Counts, and how often a face of the input was embedded."""
+        counts: dict[str, float] = dict(self._guard)
+        if counts.get("faces"):
+            counts["embeds_per_face"] = round(counts["embeds"] / counts["faces"], 3)
+        return dict(sorted(counts.items()))
 
 
 def _spread(name: str, values: Any) -> dict[str, float]:

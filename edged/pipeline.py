@@ -14,18 +14,17 @@ from functools import partial
 import numpy as np
 
 from edged.cast import Character, Template
-from edged.faces import Face, Floats, Image
+from edged.faces import Embedding, Face, Floats, Image
 from edged.geometry import grow
 from edged.pipeline_parts import Job, Outcome, Stages, Watch
 from edged.pipeline_portrait import portrait
-from edged.pipeline_studio import Studio, box_px, side
+from edged.pipeline_studio import Studio, box_px
+from edged.pipeline_who import Who
 from edged.privacy.buffers import OutgoingPool
 from edged.privacy.guard import Guard, Refused, Region, fill_region
 from edged.scene import GuardSettings
-from edged.stages.easel import Easel, HostPicture, Picture
+from edged.stages.easel import Easel, HostPicture
 from edged.stages.search import search
-from edged.stages.track import Tracks
-from edged.stages.views import Effort
 from edged.transport.wire import FaceNote
 from edged.verdicts import Reason
 
@@ -44,6 +43,8 @@ class Pipeline:
         settings: how hard the guard looks.
         characters: by identity name.
         templates: by scene name, for portrait scenes.
+        wearers: unit vectors of the guard's recogniser of people whom an identity is
+            reserved for, by its name.
         pool: outgoing buffers.
         easel: where frames are worked on: host memory or a device.
         host_scenes: names of scenes that are made in host memory all the same.
@@ -57,6 +58,7 @@ class Pipeline:
         *,
         characters: Mapping[str, Character],
         templates: Mapping[str, Template],
+        wearers: Mapping[str, Embedding] | None = None,
         pool: OutgoingPool | None = None,
         easel: Easel = HostPicture,
         host_scenes: Container[str] = (),
@@ -65,8 +67,7 @@ class Pipeline:
         self._studio = Studio(stages, guard, settings, pool, easel, host_scenes)
         self._characters = characters
         self._templates = templates
-        self._tracks: dict[str, Tracks] = {}
-        self._since_full: dict[str, int] = {}
+        self._who = Who(self._studio, wearers or {})
 
     def process(self, frame: Image, job: Job) -> Outcome:
         """Turn one frame into a passed picture or a refusal.
@@ -87,7 +88,7 @@ class Pipeline:
                 outcome = self.disguise(frame, job, watch)
         except Exception as error:  # noqa: BLE001 - the boundary; see above
             log.error("%s: %s while in %s", job.camera, type(error).__name__, watch.stage)  # noqa: TRY400
-            private = watch.stage in {"detect", "search", "embed", "guard"}
+            private = watch.stage in {"detect", "search", "track", "embed", "guard"}
             outcome = Outcome(Refused(Reason.GUARD_ERROR if private else Reason.PIPELINE_ERROR))
         outcome.stages_ms, outcome.session_ms = watch.stages_ms, watch.session_ms
         if isinstance(outcome.ruling, Refused) and outcome.buffer is not None:
@@ -102,22 +103,23 @@ class Pipeline:
         scene, studio = job.scene, self._studio
         with watch("copy"):
             picture = studio.put_up(frame, job)
-        faces, lost, effort = self._find(picture, job, watch)
-        if not faces and not lost and not scene.allow_empty:
+        seen = self._who(picture, job, frame.shape, watch)
+        if not seen.regions and not seen.lost and not scene.allow_empty:
             return Outcome(Refused(Reason.NO_FACE))
-        regions = studio.regions(picture, faces, watch)
         with watch("copy"):
             buffer = studio.pool.lease(frame.shape[0], frame.shape[1])
             out = buffer.image
             canvas = picture.canvas(out)
-        cast = self._cast(job, faces)
+        chosen = [
+            (region, self._characters[name])
+            for region, name in zip(seen.regions, seen.cast, strict=True)
+            if name in self._characters
+        ]
+        matrices = studio.to_swap([region.face for region, _ in chosen])
         todo = [
             (region, character, matrix)
-            for region, character, matrix in zip(regions, cast, studio.to_swap(faces), strict=True)
-            if character is not None
-            and matrix is not None
-            and region.before is not None
-            and side(region.face.box) >= scene.min_face_px
+            for (region, character), matrix in zip(chosen, matrices, strict=True)
+            if matrix is not None
         ]
         if todo:
             to_crop = [matrix for _, _, matrix in todo]
@@ -131,7 +133,7 @@ class Pipeline:
                 region.action, region.identity = "swapped", character.name
         with watch("copy"):
             canvas.finish()
-        regions += [Region(_lost_face(box)) for box in lost]
+        regions = seen.regions + [Region(_lost_face(box)) for box in seen.lost]
         for region in regions:
             if region.action == "filled":
                 fill_region(out, region, scene.fill_bgr)
@@ -139,59 +141,21 @@ class Pipeline:
             # The guard is shown the bytes that would leave, in the memory that they would
             # leave from, whatever made them: a fault on the device or on the way down must
             # not pass.  Its looks at them are uploads of their own, small ones, worth that.
-            look = partial(search, detectors=studio.stages.detectors, effort=effort)
+            look = partial(search, detectors=studio.stages.detectors, effort=seen.effort)
             ruling = studio.guard.disguise(out, regions, look, scene.fill_bgr, frame=frame)
         return Outcome(
             ruling,
             buffer,
             faces=tuple(_disguise_note(r, out) for r in regions),
-            guard=studio.note(regions, len(faces), ruling, effort, shape=frame.shape),
+            guard=studio.note(
+                regions,
+                len(seen.regions),
+                ruling,
+                seen.effort,
+                shape=frame.shape,
+                embedded=seen.embedded,
+            ),
         )
-
-    def _find(
-        self, picture: Picture, job: Job, watch: Watch
-    ) -> tuple[list[Face], list[Floats], Effort]:
-        """Faces of a frame, lost tracks that are still held, and the effort that it took.
-
-        A stream frame gets the first family at the stream's sizes; all families and
-        sizes follow every `full_look_every_n` frames, when faces came or went, and
-        whenever none is seen.  A stream frame that is published gets all of it, turns
-        included, and keeps the tracks: who is lost in it stays filled like in any other.
-        """
-        studio = self._studio
-        settings, detectors = studio.settings, studio.stages.detectors
-        turns = tuple(d // 90 for d in settings.rotations_deg)
-        if not job.tracked:
-            effort = Effort(settings.sizes_px, turns, tiles=True)
-            faces = studio.look(picture, effort, watch)
-            return faces, [], effort
-        tracks = self._tracks.setdefault(job.camera, Tracks(settings.hold_ms))
-        since = self._since_full.get(job.camera, settings.full_look_every_n) + 1
-        effort = Effort(settings.stream_sizes_px, families=1)
-        if job.whole:
-            effort = Effort(settings.sizes_px, turns, tiles=True)
-        faces = studio.look(picture, effort, watch)
-        if job.whole:
-            since = 0
-        elif since >= settings.full_look_every_n or not faces or tracks.changed(faces, job.now_ms):
-            since = 0
-            effort = Effort(settings.sizes_px, tiles=True)
-            with watch("search"):
-                faces = picture.search(detectors, effort)
-        self._since_full[job.camera] = since
-        return faces, tracks.update(faces, job.now_ms), effort
-
-    def _cast(self, job: Job, faces: list[Face]) -> list[Character | None]:
-        """Who plays whom: tracks keep their character, shots go left to right."""
-        names = job.scene.identities
-        if not names:
-            return [None] * len(faces)
-        if not job.tracked:
-            order = np.argsort([float(f.box[0]) for f in faces], kind="stable")
-            number = {int(index): place for place, index in enumerate(order)}
-        else:
-            number = {i: f.track_id - 1 for i, f in enumerate(faces)}
-        return [self._characters.get(names[number[i] % len(names)]) for i in range(len(faces))]
 
 
 def _lost_face(box: Floats) -> Face:

@@ -91,7 +91,15 @@ def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: 
         ruling,
         buffer,
         faces=notes,
-        guard=studio.note([], len(faces), ruling, effort, shape=frame.shape, swapped=len(notes)),
+        guard=studio.note(
+            [],
+            len(faces),
+            ruling,
+            effort,
+            shape=frame.shape,
+            embedded=sum(r.before is not None for r in regions),
+            swapped=len(notes),
+        ),
         bystanders=len(bystanders),
     )
 

@@ -70,10 +70,29 @@ class Studio:
             faces[index].embedding = vectors[row]
         return regions
 
+    def cut(self, picture: Picture, faces: list[Face], watch: Watch) -> list[Region]:
+        """A region for each face, with the crop of the input and no embedding yet."""
+        with watch("embed"):
+            to_crop = matrices([f.landmarks for f in faces], "arcface_112", SIZE_PX)
+            regions = [Region(face, matrix) for face, matrix in zip(faces, to_crop, strict=True)]
+            usable = [region for region in regions if region.to_crop is not None]
+            before = picture.cut([sure(region.to_crop) for region in usable])
+        for region, crop in zip(usable, before, strict=True):
+            region.before = crop
+        return regions
+
+    def embed(self, regions: Sequence[Region], watch: Watch) -> None:
+        """Let the guard's recogniser look at regions that have their crops."""
+        with watch("embed"):
+            crops = [region.before for region in regions if region.before is not None]
+            vectors = self.stages.recogniser(np.stack(crops))
+        for region, vector in zip(regions, vectors, strict=True):
+            region.face.embedding = vector
+
     def to_swap(self, faces: Sequence[Face]) -> list[Matrix | None]:
         """Frame -> swapper's crop for each face; None where landmarks are degenerate."""
         swapper = self.stages.swapper
-        return matrices([f.landmarks for f in faces], swapper.template_name, swapper.size_px)
+        return matrices([f.pasted_by for f in faces], swapper.template_name, swapper.size_px)
 
     def restore(
         self, canvas: Canvas, faces: Sequence[Face], scene: Scene, watch: Watch
@@ -86,7 +105,7 @@ class Studio:
             to_crop = [
                 sure(m)
                 for m in matrices(
-                    [f.landmarks for f in faces], restorer.template_name, restorer.size_px
+                    [f.pasted_by for f in faces], restorer.template_name, restorer.size_px
                 )
             ]
             restored = canvas.restore(restorer, to_crop, scene.restore_strength)
@@ -101,6 +120,7 @@ class Studio:
         effort: Effort,
         *,
         shape: tuple[int, ...],
+        embedded: int,
         swapped: int | None = None,
     ) -> GuardNote:
         """What the result says of the guard; `swapped` where regions do not tell it."""
@@ -113,6 +133,7 @@ class Studio:
             filled=sum(r.action == "filled" for r in regions),
             refilled=ruling.refilled if isinstance(ruling, Passed) else 0,
             verified_by=self.stages.recogniser_id,
+            embedded=embedded,
         )
 
 

@@ -12,6 +12,8 @@ import msgspec
 
 Mode = Literal["disguise", "portrait"]
 Surplus = Literal["refuse", "largest"]
+Select = Literal["all", "largest", "centre", "matched"]
+OnStranger = Literal["next", "fill"]
 
 
 class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -20,7 +22,19 @@ class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     Attributes:
         mode: "disguise" (every face becomes a character) or "portrait" (the visitors
             become the people of a template picture).
-        identities: names of identities, used in turn over the faces (disguise).
+        identities: names of identities; each face gets the next one that nobody has
+            (disguise).
+        select: which faces become characters: "all", the "largest", the one nearest to
+            the "centre", or "matched": those of people whom an identity's `worn_by`
+            names.  The others are filled.
+        on_stranger: what becomes of a selected face that matches no `worn_by`: "next"
+            (the next free identity) or "fill".
+        share_identities: give one identity to several people where there are too few;
+            else those who are too many are filled.
+        min_similarity: cosine from which two faces are one person's; 0 means the guard's
+            measured bound.
+        remember_s: how long a stream remembers who left, and keeps the identity for them.
+        smoothing: steady the swap on the faces of a stream.
         template: path of the template picture, or "builtin:NAME" (portrait).
         slots: how many people the template takes at most; 0 means all that it has.
         surplus_faces: what becomes of a shot that shows more usable faces than it brings
@@ -37,6 +51,12 @@ class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     mode: Mode
     identities: tuple[str, ...] = ()
+    select: Select = "all"
+    on_stranger: OnStranger = "next"
+    share_identities: bool = False
+    min_similarity: float = 0.0
+    remember_s: float = 30.0
+    smoothing: bool = True
     template: str = ""
     slots: int = 0
     surplus_faces: Surplus = "refuse"

@@ -67,9 +67,11 @@ scene = "live"
 [scenes.hide]
 mode = "disguise"
 identities = ["actor"]
+share_identities = true
 [scenes.live]
 mode = "disguise"
 identities = ["actor"]
+share_identities = true
 allow_empty = true
 [scenes.poster]
 mode = "portrait"

@@ -30,6 +30,7 @@ scene = "quick"
 [scenes.quick]
 mode = "disguise"
 identities = ["actor"]
+share_identities = true
 restore = false
 [frames.limits]
 rate_per_s = 100000.0

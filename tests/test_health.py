@@ -102,10 +102,11 @@ def test_a_stage_shows_wall_and_session_time(health):
 
 def test_what_the_guard_did_adds_up(health):
     """Two frames, one with a refilled face."""
-    health.guarded(looks=6, swapped=2, filled=0, refilled=0)
-    health.guarded(looks=12, swapped=1, filled=1, refilled=1)
+    health.guarded(looks=6, swapped=2, filled=0, refilled=0, faces=2, embedded=2)
+    health.guarded(looks=12, swapped=1, filled=1, refilled=1, faces=2, embedded=1)
     assert document(health)["guard"] == {
         "frames": 2, "looks": 18, "swapped": 3, "filled": 1, "refilled": 1,
+        "faces": 4, "embeds": 3, "embeds_per_face": 0.75,
     }  # fmt: skip
 
 

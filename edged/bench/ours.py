@@ -122,7 +122,9 @@ class Ours:
         self._restorer = restorer
         self._open_picture = open_picture
         restore = restorer is not None
-        self._scene = Scene(mode="disguise", identities=(_CHARACTER,), restore=restore)
+        self._scene = Scene(
+            mode="disguise", identities=(_CHARACTER,), share_identities=True, restore=restore
+        )
         self._meter = Meter()
         self._open = ExitStack()
         self._now_ms = 0

@@ -89,9 +89,10 @@ def reference() -> None:
 def _bad_pictures(config: Config) -> list[str]:
     """Pictures that the engine could not use, found as the engine finds them."""
     named: list[tuple[str, str, Callable[[str], object]]] = [
-        (f"identities.{name}.photos[{i}]", photo, builtin_character)
+        (f"identities.{name}.{key}[{i}]", photo, builtin_character)
         for name, identity in config.identities.items()
-        for i, photo in enumerate(identity.photos)
+        for key in ("photos", "worn_by")
+        for i, photo in enumerate(getattr(identity, key))
     ]
     named += [
         (f"scenes.{name}.template", scene.template, builtin_poster)

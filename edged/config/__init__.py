@@ -124,7 +124,11 @@ def _completed(config: Config, base: Path) -> Config:
         outbox=replace(config.outbox, folder=state / config.outbox.folder),
         broker=replace(broker, tls=tls, port=broker.port or (8883 if tls else 1883)),
         identities={
-            name: replace(identity, photos=tuple(picture(photo) for photo in identity.photos))
+            name: replace(
+                identity,
+                photos=tuple(picture(photo) for photo in identity.photos),
+                worn_by=tuple(picture(photo) for photo in identity.worn_by),
+            )
             for name, identity in config.identities.items()
         },
         scenes={

@@ -62,9 +62,10 @@ def missing_files(config: Config, *, uplink: bool = True, engine: bool = True) -
     named: list[tuple[str, str | Path | None]] = []
     if engine:
         named += [
-            (f"identities.{name}.photos[{i}]", photo)
+            (f"identities.{name}.{key}[{i}]", photo)
             for name, identity in config.identities.items()
-            for i, photo in enumerate(identity.photos)
+            for key in ("photos", "worn_by")
+            for i, photo in enumerate(getattr(identity, key))
         ]
         named += [(f"scenes.{n}.template", s.template) for n, s in config.scenes.items()]
         named.append(("outbox.master_key_file", config.outbox.master_key_file))

@@ -14,7 +14,7 @@ from typing import Any
 from edged import tables
 from edged.config.facts import hide_login
 from edged.config.rules_models import check_models
-from edged.config.schema import BUILTIN_PHOTO, TURNS, UNDERSTOOD, Config
+from edged.config.schema import BUILTIN_PHOTO, TURNS, UNDERSTOOD, Config, IdentityTable
 from edged.scene import Scene
 from edged.tables import Walk, did_you_mean
 from edged.transport.link import is_loopback
@@ -35,9 +35,14 @@ def check(config: Config, tree: Mapping[str, Any], walk: Walk) -> None:
     known = {table: _names(tree, table) for table in ("cameras", "scenes", "identities")}
     _cameras(config, known, walk)
     for name, scene in (config.scenes or {}).items():
-        _scene(f"scenes.{tables.join('', name)}", scene, known["identities"], walk)
+        path = f"scenes.{tables.join('', name)}"
+        _scene(path, scene, known["identities"], walk)
+        _strangers(path, scene, config.identities or {}, walk)
     for name, identity in (config.identities or {}).items():
-        _photos(f"identities.{tables.join('', name)}.photos", identity.photos, walk)
+        path = f"identities.{tables.join('', name)}"
+        _photos(f"{path}.photos", identity.photos, walk)
+        for i, photo in enumerate(identity.worn_by or ()):
+            _picture(f"{path}.worn_by[{i}]", photo, walk)
     _frames(config, known["cameras"], walk)
     _guard(config, walk)
     check_models(config.models, walk)
@@ -89,6 +94,8 @@ def _scene(path: str, scene: Scene, identities: tuple[str, ...], walk: Walk) -> 
     _range(walk, f"{path}.restore_strength", scene.restore_strength, (0, 1))
     _range(walk, f"{path}.jpeg_quality", scene.jpeg_quality, (50, 100))
     _range(walk, f"{path}.publish_every_s", scene.publish_every_s, (0, 86_400))
+    _range(walk, f"{path}.min_similarity", scene.min_similarity, (0, 1))
+    _range(walk, f"{path}.remember_s", scene.remember_s, (0, 3600))
     for i, value in enumerate(scene.fill_bgr):
         _range(walk, f"{path}.fill_bgr[{i}]", value, (0, 255))
 
@@ -101,6 +108,22 @@ def _disguise(path: str, scene: Scene, walk: Walk) -> None:
             walk.bad(f"{path}.{key}", 'is for mode = "portrait" only', getattr(scene, key))
     if scene.surplus_faces == "largest":
         walk.bad(f"{path}.surplus_faces", 'is for mode = "portrait" only', scene.surplus_faces)
+
+
+def _strangers(
+    path: str, scene: Scene, identities: Mapping[str, IdentityTable], walk: Walk
+) -> None:
+    """A scene that fills everybody it does not know must know somebody."""
+    worn = any(identities[name].worn_by for name in scene.identities if name in identities)
+    if scene.mode != "disguise" or worn:
+        return
+    for key, value in (("select", "matched"), ("on_stranger", "fill")):
+        if getattr(scene, key) == value:
+            reason = (
+                "fills everybody, since none of the scene's identities says who wears it; "
+                "name photos of that person: [identities.NAME] worn_by"
+            )
+            walk.bad(f"{path}.{key}", reason, value)
 
 
 def _portrait(path: str, scene: Scene, walk: Walk) -> None:

@@ -103,9 +103,12 @@ class IdentityTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     Attributes:
         photos: pictures of one person's face, or "builtin:NAME"; several are averaged.
+        worn_by: photos of the one person in front of the camera whom this character is
+            kept for; the guard's recogniser remembers the face, in memory only.
     """
 
     photos: tuple[str, ...]
+    worn_by: tuple[str, ...] = ()
 
 
 class ModelsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -30,6 +30,7 @@ scene = "hide"
 [scenes.hide]
 mode = "disguise"
 identities = ["character"]
+share_identities = true # everybody becomes this one character; else the second face is filled
 # allow_empty = true    # let frames without any face out, too
 # publish_every_s = 5.0 # of live frames, publish one in so many seconds
 

@@ -17,7 +17,7 @@ from edged import calibration
 from edged.builtin.pack import PACK_VERSION, write_pack
 from edged.config import Config
 from edged.daemon import sessions
-from edged.daemon.casting import cast_all
+from edged.daemon.casting import cast_all, enrol
 from edged.daemon.host_scenes import host_scenes
 from edged.daemon.loading import Shelf, load_stages, warm
 from edged.daemon.residency import Residency
@@ -140,6 +140,7 @@ def assemble(
         config.guard,
         characters=characters,
         templates=templates,
+        wearers=enrol(config, stages),
         easel=residency,
         host_scenes=on_host,
     )

@@ -209,7 +209,10 @@ class Flow:
             return
         if outcome.guard is not None:
             note = outcome.guard
-            parts.health.guarded(note.looks, note.swapped, note.filled, note.refilled)
+            parts.health.guarded(
+                note.looks, note.swapped, note.filled, note.refilled,
+                faces=note.faces_in, embedded=note.embedded,
+            )  # fmt: skip
         if self._late(submission):
             raise FrameError(Reason.DEADLINE, "took too long")
         picture = None

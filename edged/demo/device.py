@@ -34,11 +34,13 @@ scene = "{character}"
 [scenes.{character}]
 mode = "disguise"
 identities = ["drawn", "drawn-2", "drawn-3"]
+share_identities = true
 publish_every_s = 1.0
 
 [scenes.{stranger}]
 mode = "disguise"
 identities = ["photographed"]
+share_identities = true
 
 [scenes.{poster}]
 mode = "portrait"

@@ -68,6 +68,10 @@ class Picture(Protocol):
         """See :func:`edged.stages.search.search`."""
         ...
 
+    def cut(self, to_crop: Sequence[Matrix]) -> Image:
+        """The n aligned crops (n, 112, 112, 3), in host memory."""
+        ...
+
     def embed(self, recogniser: Embedder, to_crop: Sequence[Matrix]) -> tuple[Image, Floats]:
         """The n aligned crops (n, 112, 112, 3) and their unit vectors (n, d)."""
         ...
@@ -133,9 +137,13 @@ class HostPicture:
         """See :class:`Picture`."""
         return search(self._image, detectors, effort)
 
+    def cut(self, to_crop: Sequence[Matrix]) -> Image:
+        """See :class:`Picture`."""
+        return crops(self._image, to_crop, SIZE_PX)
+
     def embed(self, recogniser: Embedder, to_crop: Sequence[Matrix]) -> tuple[Image, Floats]:
         """See :class:`Picture`."""
-        cut = crops(self._image, to_crop, SIZE_PX)
+        cut = self.cut(to_crop)
         return cut, recogniser(cut)
 
     def canvas(self, out: Image) -> Canvas:

@@ -105,6 +105,15 @@ class DevicePicture:
         """See :class:`edged.stages.easel.Picture`."""
         return search(self._image, detectors, effort, _DeviceLook(self._image, self, self._bench))
 
+    def cut(self, to_crop: Sequence[Matrix]) -> Image:
+        """See :class:`edged.stages.easel.Picture`."""
+        out = np.empty((len(to_crop), SIZE_PX, SIZE_PX, 3), np.uint8)
+        for first in range(0, len(to_crop), MOST_FACES):
+            some = to_crop[first : first + MOST_FACES]
+            cut = self._bench.cut(self.array, some, SIZE_PX)
+            out[first : first + len(some)] = self._bench.down(cut, len(some))
+        return out
+
     def embed(self, recogniser: Embedder, to_crop: Sequence[Matrix]) -> tuple[Image, Floats]:
         """See :class:`edged.stages.easel.Picture`."""
         if not to_crop:

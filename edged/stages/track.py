@@ -1,96 +1,321 @@
-"""Tracks of faces through one camera's stream: who was where, and who is lost.
+"""Tracks of people through one camera's stream: who is who, and whom to look at again.
 
-Greedy overlap between neighbouring frames, no appearance.  Knows boxes and milliseconds;
-knows no pictures.
+Overlap and likeness are joined in one assignment, one to one.  A track outlives its face:
+who comes back is known again by the recogniser's vector.  Everything is in memory, for a
+bounded time and number.  Knows faces, vectors and milliseconds; knows no pictures, no
+model and no characters.  What is filled while nobody sees it is in :mod:`edged.stages.hold`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from edged.faces import Face, Floats
+from edged.faces import Embedding, Face, Floats, Tensor
 from edged.geometry import iou
+from edged.stages.assign import FORBIDDEN, assign
+from edged.stages.glance import ALIKE
+from edged.stages.hold import SAME_PLACE_IOU
+from edged.stages.steady import Steady
 
-SAME_TRACK_IOU = 0.3
-"""Overlap from which a face continues a track: at 10 frames a second a head that moves
-half its width between frames still overlaps by a third."""
+CROSSING_IOU = 0.1
+"""Boxes that overlap more may change hands: their faces are embedded in every frame."""
 
+STAY = 0.6
+"""Who is already there needs this share of the least similarity that a newcomer needs."""
 
-HELD_FRAMES = 2
-"""A lost track is held for so many frames at least, however slowly they come: on a CPU a
-frame may take longer than the configured hold, which would then hold nothing."""
+EMBED_EVERY = 15
+"""A face that nothing happens to is embedded once in so many frames."""
 
-HELD_AT_MOST_MS = 5000
-"""Of that rule: what a camera saw before a longer pause is another scene."""
+LOOKS = 3
+"""Embeddings that must agree before a newcomer counts as nobody who was here before."""
+
+LOOKS_IN_DOUBT = 15
+"""The same where their mean is somewhat like one of those: `STAY` of the similarity."""
+
+MEMORY = 16
+"""So many embeddings make a running mean, at most; older ones fade."""
+
+ENROLLED_LOOKS = 8
+"""What the photos of somebody who was enrolled weigh in it."""
+
+REMEMBERED = 32
+"""People who left and are remembered at a time; the one who left first is forgotten."""
 
 
 @dataclass(repr=False, eq=False)
 class Track:
-    """One face over time.  `box` is (4,) float32 px at `seen_ms`."""
+    """One person over time.
+
+    Attributes:
+        track_id: never used again.
+        worn: the identity that is reserved for this person, who was enrolled, or "".
+        enrolled: unit vector of an enrolled person's photos, or None.
+        box: (4,) float32 px where it was last.
+        seen_ms: when; -1 is never.
+        seen_frame: likewise, as the number of the frame.
+        vector: running mean of its embeddings, unit length, or None.
+        looks: how many are in it.
+        known: that it is this person, or a new one, is settled; until then it is nobody.
+        last: its last embedding; what stands for a face that still looks as it did then.
+        agreed: that was like the mean.
+        embedded_frame: when that was.
+        glance: of the last frame; embedded_glance: of the last embedding.
+        steady: its landmarks' filter.
+    """
 
     track_id: int
-    box: Floats
-    seen_ms: int
+    worn: str = ""
+    enrolled: Embedding | None = None
+    box: Floats = field(default_factory=lambda: np.zeros(4, np.float32))
+    seen_ms: int = -1
+    seen_frame: int = -1
+    vector: Embedding | None = None
+    looks: int = 0
+    known: bool = False
+    last: Embedding | None = None
+    agreed: bool = False
+    embedded_frame: int = -1
+    glance: Floats | None = None
+    embedded_glance: Floats | None = None
+    steady: Steady = field(default_factory=Steady)
+
+    def learn(self, vector: Embedding) -> None:
+        """Take an embedding into the mean."""
+        weight = min(self.looks, MEMORY - 1)
+        mean = vector if self.vector is None else self.vector * weight + vector
+        self.vector = np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9), np.float32)
+        self.looks += 1
 
 
 @dataclass(repr=False, eq=False)
+class _Scene:
+    """What one frame looks like from the tracks' side.
+
+    Attributes:
+        overlap: (faces, tracks) IoU; 0 where a track was not there a moment ago.
+        contested: (faces,) bool: another face or another's place overlaps it.
+        continued: number of the track whose face each surely is, by place, look and time,
+            or -1.
+    """
+
+    overlap: Tensor
+    contested: Tensor
+    continued: list[int]
+
+
 class Tracks:
     """The tracks of one camera.
 
-    Attributes:
-        hold_ms: how long a lost track is remembered; `HELD_FRAMES` frames at least.
+    Args:
+        enrolled: unit vectors of people whom an identity is reserved for, by its name.
     """
 
-    hold_ms: int
-    _live: list[Track] = field(default_factory=list)
-    _next_id: int = 1
-    _last_ms: int | None = None
-    _frame_ms: int = 0
+    def __init__(self, enrolled: Mapping[str, Embedding] | None = None) -> None:
+        self._next_id = 1
+        self._frame = 0
+        self.all: list[Track] = []
+        for name, vector in (enrolled or {}).items():
+            track = self._new(worn=name, enrolled=vector, vector=vector, known=True)
+            track.looks = ENROLLED_LOOKS
+            self.all.append(track)
 
-    def changed(self, faces: Sequence[Face], now_ms: int) -> bool:
-        """Whether faces came or went, or someone is still lost: time for a full look."""
-        live = self._held(now_ms)
-        if len(faces) != len(live):
-            return True
-        if not live:
-            return False
-        overlap = iou(np.stack([f.box for f in faces]), np.stack([t.box for t in live]))
-        return bool((overlap.max(axis=1) < SAME_TRACK_IOU).any())
-
-    def update(self, faces: Sequence[Face], now_ms: int) -> list[Floats]:
-        """Give every face its track and forget what was lost too long ago.
+    def plan(
+        self, faces: Sequence[Face], glances: Sequence[Floats | None], now_ms: int, window_ms: int
+    ) -> list[int]:
+        """The faces that the recogniser has to look at, by number.
 
         Args:
-            faces: of this frame; their `track_id` is set.
+            faces: of the frame.
+            glances: (256,) float32 each; None where a face could not be aligned.
             now_ms: monotonic time of the frame.
-
-        Returns:
-            Boxes of the tracks that are lost in this frame and still held.
+            window_ms: how long ago counts as a moment ago.
         """
-        self._live = self._held(now_ms)
-        self._frame_ms = 0 if self._last_ms is None else now_ms - self._last_ms
-        self._last_ms = now_ms
-        free = list(self._live)
-        for face in faces:
-            best = max(
-                free, key=lambda t: float(iou(face.box[None], t.box[None])[0, 0]), default=None
-            )
-            if best is None or iou(face.box[None], best.box[None])[0, 0] < SAME_TRACK_IOU:
-                best = Track(self._next_id, face.box, now_ms)
-                self._next_id += 1
-                self._live.append(best)
-            else:
-                free.remove(best)
-            best.box, best.seen_ms = face.box, now_ms
-            face.track_id = best.track_id
-        return [t.box for t in free]  # not by time: two frames may share a millisecond
+        scene = self._scene(faces, glances, now_ms, window_ms)
+        return [
+            number
+            for number, glance in enumerate(glances)
+            if glance is not None and self._due(scene.continued[number], glance)
+        ]
 
-    def _held(self, now_ms: int) -> list[Track]:
-        """Tracks that are not forgotten at this frame."""
-        # The shorter of the last two steps, since one pause makes no slow stream.
-        frame_ms = 0 if self._last_ms is None else min(now_ms - self._last_ms, self._frame_ms)
-        hold_ms = max(self.hold_ms, min(HELD_FRAMES * frame_ms, HELD_AT_MOST_MS))
-        return [t for t in self._live if now_ms - t.seen_ms <= hold_ms]
+    def join(
+        self,
+        faces: Sequence[Face],
+        glances: Sequence[Floats | None],
+        now_ms: int,
+        *,
+        window_ms: int,
+        same: float,
+        remember_ms: int,
+    ) -> list[Track]:
+        """Give every face its track; `track_id` and, where it is missing, `embedding` are set.
+
+        Args:
+            faces: of the frame, with the embeddings that :meth:`plan` asked for.
+            glances: as in :meth:`plan`.
+            now_ms: likewise.
+            window_ms: likewise.
+            same: cosine from which two vectors are one person's.
+            remember_ms: how long somebody who left is remembered.
+        """
+        self._forget(now_ms, window_ms, remember_ms)
+        scene = self._scene(faces, glances, now_ms, window_ms)
+        columns = assign(self._scores(faces, scene, same))
+        joined = [self.all[column] if column >= 0 else None for column in columns]
+        here = {id(track) for track in joined}
+        absent = [t for t in self.all if id(t) not in here and t.known and t.vector is not None]
+        tracks: list[Track] = []
+        for number, (face, found) in enumerate(zip(faces, joined, strict=True)):
+            contested = bool(scene.contested[number])
+            track = found
+            if track is None:
+                track = self._new(known=not absent and not contested)
+                self.all.append(track)
+            if face.embedding is not None:
+                self._look(track, face.embedding, glances[number], same, contested=contested)
+                track = self._settle(track, absent, same, contested=contested)
+            else:
+                face.embedding = track.last if track.agreed else None
+            track.box, track.seen_ms, track.seen_frame = face.box, now_ms, self._frame
+            track.glance = glances[number]
+            face.track_id = track.track_id
+            tracks.append(track)
+        self._frame += 1
+        return tracks
+
+    # -- one frame ----------------------------------------------------------------------
+
+    def _scene(
+        self, faces: Sequence[Face], glances: Sequence[Floats | None], now_ms: int, window_ms: int
+    ) -> _Scene:
+        overlap = np.zeros((len(faces), len(self.all)))
+        recent = [t.seen_ms >= 0 and now_ms - t.seen_ms <= window_ms for t in self.all]
+        contested: Tensor = np.zeros(len(faces), bool)
+        if not faces:
+            return _Scene(overlap, contested, [])
+        boxes = np.stack([f.box for f in faces])
+        if self.all:
+            overlap = iou(boxes, np.stack([t.box for t in self.all])) * np.array(recent)
+        among = iou(boxes, boxes)
+        np.fill_diagonal(among, 0)
+        contested = np.asarray((among > CROSSING_IOU).any(axis=1))
+        touching = overlap > CROSSING_IOU
+        contested |= touching.sum(axis=1) > 1
+        contested |= touching[:, touching.sum(axis=0) > 1].any(axis=1)
+        continued = []
+        for number, glance in enumerate(glances):
+            best = int(overlap[number].argmax()) if self.all else -1
+            there = best >= 0 and overlap[number, best] >= SAME_PLACE_IOU
+            track = self.all[best] if there else None
+            surely = (
+                track is not None
+                and not contested[number]
+                and track.seen_frame == self._frame - 1
+                and glance is not None
+                and track.glance is not None
+                and float(glance @ track.glance) >= ALIKE
+            )
+            continued.append(best if surely else -1)
+        return _Scene(overlap, contested, continued)
+
+    def _due(self, continued: int, glance: Floats) -> bool:
+        """Whether a face has to be embedded: it is no track's for sure, or it is time."""
+        if continued < 0:
+            return True
+        track = self.all[continued]
+        return (
+            not track.known
+            or not track.agreed
+            or track.embedded_glance is None
+            or float(glance @ track.embedded_glance) < ALIKE
+            or self._frame - track.embedded_frame >= EMBED_EVERY
+        )
+
+    def _scores(self, faces: Sequence[Face], scene: _Scene, same: float) -> Tensor:
+        """(faces, tracks) of overlap and likeness; see the module's constants."""
+        scores = np.full(scene.overlap.shape, FORBIDDEN)
+        for number, face in enumerate(faces):
+            for column, track in enumerate(self.all):
+                overlap = float(scene.overlap[number, column])
+                near = overlap >= SAME_PLACE_IOU
+                if face.embedding is None or track.vector is None:
+                    if near:  # its own, or nothing else is known of it
+                        own = scene.continued[number] == column
+                        scores[number, column] = (3 if own else 1) + overlap
+                    continue
+                likeness = float(face.embedding @ track.vector)
+                if likeness >= same:
+                    # Somebody who is known goes before what only lies at the same place.
+                    scores[number, column] = (2 if track.known else 1) + overlap + likeness
+                elif near and (likeness >= STAY * same or scene.continued[number] == column):
+                    scores[number, column] = overlap + max(likeness, 0.0)
+        return scores
+
+    def _look(
+        self,
+        track: Track,
+        vector: Embedding,
+        glance: Floats | None,
+        same: float,
+        *,
+        contested: bool,
+    ) -> None:
+        """Take a new embedding of a track's face into account."""
+        track.embedded_frame, track.embedded_glance, track.last = self._frame, glance, vector
+        alike = track.vector is None or float(vector @ track.vector) >= same
+        track.agreed = alike
+        if alike and not (contested and track.known):  # an overlapped face is half another's
+            track.learn(vector)
+        elif not track.known and not alike:
+            track.vector, track.looks = vector, 1  # not settled yet: begin anew
+
+    def _settle(self, track: Track, absent: list[Track], same: float, *, contested: bool) -> Track:
+        """Decide who a newcomer is, once enough looks agree; the track that it is."""
+        if track.known or track.looks < LOOKS or track.vector is None:
+            return track
+        nearest, likeness = _nearest(track.vector, absent)
+        if nearest is not None and likeness >= same:
+            absent.remove(nearest)
+            self.all.remove(track)
+            nearest.embedded_frame, nearest.embedded_glance = self._frame, track.embedded_glance
+            nearest.last, nearest.agreed, nearest.steady = track.last, True, track.steady
+            return nearest
+        if likeness >= STAY * same and track.looks < LOOKS_IN_DOUBT:
+            return track
+        others = [t for t in self.all if t is not track and t.known]
+        if contested and _nearest(track.vector, others)[1] >= same:
+            return track  # two findings of one face, or people whom nobody tells apart
+        track.known = True
+        return track
+
+    def _forget(self, now_ms: int, window_ms: int, remember_ms: int) -> None:
+        """Drop who left too long ago, and who was never settled and is gone."""
+        kept, left = [], []
+        for track in self.all:
+            ago_ms = now_ms - track.seen_ms
+            if track.enrolled is not None:
+                if ago_ms > window_ms:  # what was learnt of a visit ends with it
+                    track.vector, track.looks = track.enrolled, ENROLLED_LOOKS
+                kept.append(track)
+            elif ago_ms <= window_ms:
+                kept.append(track)
+            elif track.known and track.vector is not None and ago_ms <= remember_ms:
+                left.append(track)
+        left.sort(key=lambda t: -t.seen_ms)
+        self.all = kept + left[:REMEMBERED]
+
+    def _new(self, **more: object) -> Track:
+        track = Track(self._next_id, **more)  # type: ignore[arg-type]
+        self._next_id += 1
+        return track
+
+
+def _nearest(vector: Embedding, tracks: Sequence[Track]) -> tuple[Track | None, float]:
+    """The track whose mean is most like a vector, and the cosine."""
+    best, most = None, -1.0
+    for track in tracks:
+        if track.vector is not None and float(vector @ track.vector) > most:
+            best, most = track, float(vector @ track.vector)
+    return best, most

@@ -142,6 +142,8 @@ class GuardNote(msgspec.Struct, kw_only=True):
         faces_in: faces in the union of the input search.
         swapped, filled: how they left; refilled: filled only after a failed check.
         verified_by: recogniser of the identity test.
+        embedded: faces of the input that it looked at; the others are known from the
+            frames before.
     """
 
     families: tuple[str, ...]
@@ -151,6 +153,7 @@ class GuardNote(msgspec.Struct, kw_only=True):
     filled: int
     refilled: int
     verified_by: str
+    embedded: int = 0
 
 
 class PictureNote(msgspec.Struct, kw_only=True):

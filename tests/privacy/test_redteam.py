@@ -16,8 +16,8 @@ from edged.faces import Detections, Face
 from edged.geometry import clip, grow, template
 from edged.privacy.guard import Guard, Passed, Region
 from edged.stages.align import crops, matrices
+from edged.stages.hold import Held
 from edged.stages.search import search
-from edged.stages.track import Tracks
 from edged.stages.union import union
 from edged.stages.views import Effort
 
@@ -212,21 +212,21 @@ def test_boxes_in_a_strip_lie_where_the_faces_are(shape):
     assert np.abs(seen.box - [x, y, x + 120, y + 120]).max() < 9
 
 
-# -- tracks -----------------------------------------------------------------------------
+# -- places -----------------------------------------------------------------------------
 
 
 def test_a_slow_stream_holds_a_lost_face_too():
     """Frames 1.5 s apart with 0.7 s of hold: the next frame still fills it, a later one not."""
-    tracks = Tracks(700)
+    held = Held(700)
     for now_ms in (0, 1500, 3000):
-        tracks.update([face((0, 0, 40, 40))], now_ms)
-    assert len(tracks.update([], 4500)) == 1
-    assert len(tracks.update([], 6000)) == 1
-    assert tracks.update([], 7500) == []
+        held.update([face((0, 0, 40, 40))], now_ms)
+    assert len(held.update([], 4500)) == 1
+    assert len(held.update([], 6000)) == 1
+    assert held.update([], 7500) == []
 
 
 def test_a_long_pause_forgets_who_was_there():
     """A minute later it is another scene."""
-    tracks = Tracks(700)
-    tracks.update([face((0, 0, 40, 40))], 0)
-    assert tracks.update([], 60_000) == []
+    held = Held(700)
+    held.update([face((0, 0, 40, 40))], 0)
+    assert held.update([], 60_000) == []
