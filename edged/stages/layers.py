@@ -47,6 +47,14 @@ class Layer:
         return np.asarray(warped, np.uint8)
 
 
+def resized(to_crop: Matrix, size_px: int, to_px: int) -> Matrix:
+    """The matrix of a crop after `cv2.resize` from one side to another."""
+    ratio = to_px / size_px
+    matrix = to_crop * ratio
+    matrix[:, 2] += (ratio - 1) / 2  # pixel centres are at integers
+    return matrix
+
+
 def through(mask: Mask, layers: Sequence[Layer], row: int, to_crop: Matrix) -> Mask:
     """A paste's mask, as far as the layers of one face let it through.
 
