@@ -16,6 +16,7 @@ import numpy as np
 from edged.cast import Character, Template
 from edged.faces import Embedding, Face, Floats, Image
 from edged.geometry import grow
+from edged.pipeline_masks import Placing, in_colour
 from edged.pipeline_parts import Job, Outcome, Stages, Watch
 from edged.pipeline_portrait import portrait
 from edged.pipeline_studio import Studio, box_px
@@ -123,14 +124,20 @@ class Pipeline:
         ]
         if todo:
             to_crop = [matrix for _, _, matrix in todo]
+            faces = [region.face for region, _, _ in todo]
+            placing = Placing(
+                to_crop, studio.swap_mask(scene), studio.layers(frame, faces, scene, watch)
+            )
             with watch("swap"):
                 latents = np.stack([c.latent for _, c, _ in todo])
                 swapped = canvas.swap(studio.stages.swapper, to_crop, latents)
             with watch("paste"):
-                canvas.paste(swapped, to_crop, studio.stages.swap_mask)
-            studio.restore(canvas, [r.face for r, _, _ in todo], scene, watch)
+                swapped = in_colour(swapped, frame, placing, scene)
+                canvas.paste(swapped, to_crop, placing.mask, placing.layers)
+            studio.restore(canvas, faces, scene, watch, placing.layers)
             for region, character, _ in todo:
                 region.action, region.identity = "swapped", character.name
+                region.mouth_kept = scene.mask.keep_mouth
         with watch("copy"):
             canvas.finish()
         regions = seen.regions + [Region(_lost_face(box)) for box in seen.lost]

@@ -18,6 +18,7 @@ from edged.stages.embed import Embedder
 from edged.stages.paste import Mask
 from edged.stages.restore import Restorer
 from edged.stages.search import Detector
+from edged.stages.segment import Occluder, Parser
 from edged.stages.swap import Swapper
 from edged.transport.wire import ConsentEntry, FaceNote, GuardNote
 
@@ -36,6 +37,8 @@ class Stages:
         recogniser: the guard's own.
         recogniser_id: its model id, for results.
         meter: time inside sessions.
+        occluder: says what is before a face, where a scene asks for it.
+        parser: says which pixel is what of a face, likewise.
     """
 
     detectors: Sequence[Detector]
@@ -47,6 +50,8 @@ class Stages:
     recogniser: Embedder
     recogniser_id: str
     meter: Meter
+    occluder: Occluder | None = None
+    parser: Parser | None = None
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -12,6 +12,7 @@ import numpy as np
 
 from edged.cast import Template
 from edged.faces import Embedding, Face, Image
+from edged.pipeline_masks import Placing, in_colour
 from edged.pipeline_parts import Job, Outcome, Watch
 from edged.pipeline_studio import Studio, box_px, boxes_of, side, sure
 from edged.privacy.consent import cover
@@ -56,15 +57,21 @@ def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: 
         out = buffer.image
         canvas = studio.put_up(template.image, job).canvas(out)
     slots = template.slots[: len(chosen)]
+    placed = [Face(s.box, 1.0, s.landmarks, frozenset()) for s in slots]
+    placing = Placing(
+        [s.to_swap for s in slots],
+        studio.swap_mask(job.scene),
+        studio.layers(template.image, placed, job.scene, watch),
+    )
     with watch("swap"):
         _, vectors = picture.embed(studio.stages.embedder, [sure(r.to_crop) for r in chosen])
         latents = [studio.stages.swapper.latent(v) for v in vectors]
         targets = np.stack([s.target for s in slots])
         swapped = studio.stages.swapper(targets, np.stack(latents))
     with watch("paste"):
-        rects = canvas.paste(swapped, [s.to_swap for s in slots], studio.stages.swap_mask)
-    placed = [Face(s.box, 1.0, s.landmarks, frozenset()) for s in slots]
-    restored = studio.restore(canvas, placed, job.scene, watch)
+        coloured = in_colour(swapped, template.image, placing, job.scene)
+        rects = canvas.paste(coloured, placing.to_crop, placing.mask, placing.layers)
+    restored = studio.restore(canvas, placed, job.scene, watch, placing.layers)
     rects = [_hull(a, b) for a, b in zip(rects, restored, strict=True)] if restored else rects
     with watch("copy"):
         canvas.finish()

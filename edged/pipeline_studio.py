@@ -12,6 +12,7 @@ import numpy as np
 
 from edged.faces import Face, Floats, Image
 from edged.geometry import Matrix
+from edged.pipeline_masks import face_layers, shape_mask
 from edged.pipeline_parts import Job, Stages, Watch
 from edged.privacy.buffers import OutgoingPool
 from edged.privacy.guard import Guard, Passed, Rect, Refused, Region
@@ -19,6 +20,8 @@ from edged.scene import GuardSettings, Scene
 from edged.stages.align import matrices
 from edged.stages.easel import Canvas, Easel, HostPicture, Picture
 from edged.stages.embed import SIZE_PX
+from edged.stages.layers import Layer
+from edged.stages.paste import Mask
 from edged.stages.views import Effort
 from edged.transport.wire import GuardNote
 
@@ -94,10 +97,37 @@ class Studio:
         swapper = self.stages.swapper
         return matrices([f.pasted_by for f in faces], swapper.template_name, swapper.size_px)
 
+    def layers(
+        self, image: Image, faces: Sequence[Face], scene: Scene, watch: Watch
+    ) -> list[Layer]:
+        """What of each face may be changed, as far as the scene asks."""
+        if not scene.mask.looks or not faces:
+            return []
+        with watch("mask"):
+            return face_layers(self.stages, image, [f.landmarks for f in faces], scene)
+
+    def swap_mask(self, scene: Scene) -> Mask:
+        """The outline of a swap's paste."""
+        swapper = self.stages.swapper
+        return shape_mask(scene, self.stages.swap_mask, swapper.template_name, swapper.size_px)
+
     def restore(
-        self, canvas: Canvas, faces: Sequence[Face], scene: Scene, watch: Watch
+        self,
+        canvas: Canvas,
+        faces: Sequence[Face],
+        scene: Scene,
+        watch: Watch,
+        layers: Sequence[Layer] = (),
     ) -> list[Rect]:
-        """Restore faces of the outgoing picture, in place; what was touched."""
+        """Restore faces of the outgoing picture, in place; what was touched.
+
+        Args:
+            canvas: the picture.
+            faces: in it.
+            scene: how.
+            watch: times it.
+            layers: what of each of these faces may be changed.
+        """
         restorer, mask = self.stages.restorer, self.stages.restore_mask
         if restorer is None or mask is None or not scene.restore or not faces:
             return []
@@ -110,7 +140,8 @@ class Studio:
             ]
             restored = canvas.restore(restorer, to_crop, scene.restore_strength)
         with watch("paste"):
-            return canvas.paste(restored, to_crop, mask)
+            mask = shape_mask(scene, mask, restorer.template_name, restorer.size_px)
+            return canvas.paste(restored, to_crop, mask, layers)
 
     def note(
         self,

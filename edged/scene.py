@@ -14,6 +14,37 @@ Mode = Literal["disguise", "portrait"]
 Surplus = Literal["refuse", "largest"]
 Select = Literal["all", "largest", "centre", "matched"]
 OnStranger = Literal["next", "fill"]
+Part = Literal[
+    "skin", "brows", "eyes", "glasses", "ears", "nose", "mouth", "lips", "neck", "hair", "hat"
+]  # fmt: skip
+
+
+class MaskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What of a face is changed, the table `[scenes.NAME.mask]`.
+
+    Whatever is kept of a visitor's face counts for the guard as an unchanged part of it
+    (`keep_mouth`: all but the mouth itself); a face of which too much is kept is filled.
+
+    Attributes:
+        shape: outline of what is pasted: "auto" (the swapper's own), "oval" or "box".
+        occlusion: keep what is before the face, such as a hand, spectacles or a
+            microphone; needs models.occluder.
+        regions: parts of the face that are changed, of "skin", "brows", "eyes", "glasses",
+            "ears", "nose", "mouth" (inside the lips), "lips", "neck", "hair" and "hat"; needs
+            models.parser; none means all.
+        keep_mouth: keep the visitor's own mouth, so that it is seen to speak (disguise);
+            by models.parser where that is set, else by landmarks.
+    """
+
+    shape: Literal["auto", "oval", "box"] = "auto"
+    occlusion: bool = False
+    regions: tuple[Part, ...] = ()
+    keep_mouth: bool = False
+
+    @property
+    def looks(self) -> bool:
+        """Whether masks differ from face to face."""
+        return self.occlusion or self.keep_mouth or bool(self.regions)
 
 
 class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -40,6 +71,9 @@ class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         surplus_faces: what becomes of a shot that shows more usable faces than it brings
             plain consent references: "refuse" it, or use the "largest" (portrait).
         min_face_px: smaller faces are filled (disguise) or not used (portrait).
+        mask: what of a face is changed, table `[scenes.NAME.mask]`.
+        colour: how a swapped face takes the colours of its place: "none", "lab" (mean and
+            spread of its LAB channels) or "histogram" (of each of BGR).
         restore: run the restorer on swapped faces.
         restore_strength: blend of the restorer's output, 0..1.
         allow_empty: let a frame without any face leave.
@@ -61,6 +95,8 @@ class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     slots: int = 0
     surplus_faces: Surplus = "refuse"
     min_face_px: int = 24
+    mask: MaskSettings = MaskSettings()
+    colour: Literal["none", "lab", "histogram"] = "none"
     restore: bool = True
     restore_strength: float = 0.8
     allow_empty: bool = False

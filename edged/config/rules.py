@@ -14,7 +14,14 @@ from typing import Any
 from edged import tables
 from edged.config.facts import hide_login
 from edged.config.rules_models import check_models
-from edged.config.schema import BUILTIN_PHOTO, TURNS, UNDERSTOOD, Config, IdentityTable
+from edged.config.schema import (
+    BUILTIN_PHOTO,
+    TURNS,
+    UNDERSTOOD,
+    Config,
+    IdentityTable,
+    ModelsTable,
+)
 from edged.scene import Scene
 from edged.tables import Walk, did_you_mean
 from edged.transport.link import is_loopback
@@ -38,6 +45,7 @@ def check(config: Config, tree: Mapping[str, Any], walk: Walk) -> None:
         path = f"scenes.{tables.join('', name)}"
         _scene(path, scene, known["identities"], walk)
         _strangers(path, scene, config.identities or {}, walk)
+        _mask(f"{path}.mask", scene, config.models, walk)
     for name, identity in (config.identities or {}).items():
         path = f"identities.{tables.join('', name)}"
         _photos(f"{path}.photos", identity.photos, walk)
@@ -98,6 +106,18 @@ def _scene(path: str, scene: Scene, identities: tuple[str, ...], walk: Walk) -> 
     _range(walk, f"{path}.remember_s", scene.remember_s, (0, 3600))
     for i, value in enumerate(scene.fill_bgr):
         _range(walk, f"{path}.fill_bgr[{i}]", value, (0, 255))
+
+
+def _mask(path: str, scene: Scene, models: ModelsTable, walk: Walk) -> None:
+    """What a scene keeps needs the model that sees it."""
+    mask = scene.mask
+    if mask.occlusion and not models.occluder:
+        walk.bad(f"{path}.occlusion", 'needs models.occluder, such as "xseg_1"', True)
+    if mask.regions and not models.parser:
+        walk.bad(f"{path}.regions", 'needs models.parser, such as "bisenet_resnet_34"',
+                 mask.regions)  # fmt: skip
+    if mask.keep_mouth and scene.mode == "portrait":
+        walk.bad(f"{path}.keep_mouth", 'is for mode = "disguise" only', True)
 
 
 def _disguise(path: str, scene: Scene, walk: Walk) -> None:

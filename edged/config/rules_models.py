@@ -38,8 +38,9 @@ def check_models(models: ModelsTable, walk: Walk) -> None:
                  'as ["det_10g", "yunet"]', models.detectors)  # fmt: skip
     embedder = shelf.take("models.embedder", models.embedder, "recogniser")
     shelf.take("models.guard_recogniser", models.guard_recogniser, "recogniser")
-    if models.restorer:
-        shelf.take("models.restorer", models.restorer, "restorer")
+    for kind in ("restorer", "occluder", "parser"):
+        if model_id := getattr(models, kind):
+            shelf.take(f"models.{kind}", model_id, kind)
     swapper = shelf.take("models.swapper", models.swapper, "swapper")
     if swapper and embedder and swapper.takes_embedding_of != embedder.id:
         walk.bad("models.embedder", f'the swapper "{swapper.id}" takes the vector of '

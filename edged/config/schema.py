@@ -119,6 +119,9 @@ class ModelsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         embedder: recogniser whose vector the swapper takes.
         swapper: puts a face on.
         restorer: sharpens swapped faces; empty means none.
+        occluder: says what is before a face, for scenes that keep it (mask.occlusion).
+        parser: says which pixel is what of a face, for scenes that ask (mask.regions,
+            mask.keep_mouth).
         guard_recogniser: judges whether somebody can still be recognised; best another
             one than the embedder.
         accept_licence: ids of models whose terms you accept for this use; needed for
@@ -134,6 +137,8 @@ class ModelsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     embedder: str = "builtin_recogniser"
     swapper: str = "builtin_swapper"
     restorer: str = "builtin_restorer"
+    occluder: str = ""
+    parser: str = ""
     guard_recogniser: str = "builtin_recogniser"
     accept_licence: tuple[str, ...] = ()
     folder: Path = Path("models")
@@ -146,6 +151,7 @@ class ModelsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         """Ids of all models that the engine loads, each once, in order of use."""
         ids = (
             *self.detectors, self.embedder, self.swapper, self.restorer, self.guard_recogniser,
+            self.occluder, self.parser,
         )  # fmt: skip
         return tuple(dict.fromkeys(model_id for model_id in ids if model_id))
 

@@ -15,7 +15,16 @@ from edged.scene import Scene
 Rule = Callable[[Scene, Mapping[str, Recipe]], str]
 """(scene, recipes of the models in use, by id) -> why the device cannot, or empty."""
 
-RULES: Sequence[Rule] = ()
+
+def _masks(scene: Scene, _recipes: Mapping[str, Recipe]) -> str:
+    return "its masks differ from face to face" if scene.mask.looks else ""
+
+
+def _colour(scene: Scene, _recipes: Mapping[str, Recipe]) -> str:
+    return "it moves colours" if scene.colour != "none" else ""
+
+
+RULES: Sequence[Rule] = (_masks, _colour)
 """All of them; a stage that the device path lacks adds its own."""
 
 

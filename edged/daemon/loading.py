@@ -26,6 +26,7 @@ from edged.stages.paste import Mask, oval_mask
 from edged.stages.restore import Restorer
 from edged.stages.scrfd import Scrfd
 from edged.stages.search import Detector, search
+from edged.stages.segment import Occluder, Parser
 from edged.stages.swap import Swapper
 from edged.stages.views import Effort
 from edged.stages.yunet import YuNet
@@ -77,6 +78,8 @@ def load_stages(shelf: Shelf, meter: Meter) -> Stages:
         recogniser=_embedder(shelf, models.guard_recogniser),
         recogniser_id=models.guard_recogniser,
         meter=meter,
+        occluder=_occluder(shelf),
+        parser=_parser(shelf),
     )
 
 
@@ -128,6 +131,29 @@ def _restorer(shelf: Shelf) -> tuple[Restorer | None, Mask | None]:
     return restorer, oval_mask(contract.template, contract.size_px)
 
 
+def _occluder(shelf: Shelf) -> Occluder | None:
+    """The occluder, where a scene asks for it."""
+    model_id = shelf.config.models.occluder
+    if not any(scene.mask.occlusion for scene in shelf.config.scenes.values()):
+        return None
+    contract = shelf.contract(model_id)
+    return Occluder(
+        shelf.session(model_id), contract.size_px, contract.template, shelf.most(model_id)
+    )
+
+
+def _parser(shelf: Shelf) -> Parser | None:
+    """The parser, where a scene asks for it."""
+    model_id = shelf.config.models.parser
+    asked = [scene.mask for scene in shelf.config.scenes.values()]
+    if not model_id or not any(mask.regions or mask.keep_mouth for mask in asked):
+        return None
+    contract = shelf.contract(model_id)
+    return Parser(
+        shelf.session(model_id), contract.size_px, contract.template, shelf.most(model_id)
+    )
+
+
 def _haar(thresh: float, sizes_px: tuple[int, ...]) -> HaarFamily:
     """The cascades.
 
@@ -172,3 +198,6 @@ def warm(stages: Stages, config: Config, most: int) -> None:
         stages.swapper(crop(stages.swapper.size_px), latents)
         if stages.restorer is not None:
             stages.restorer(crop(stages.restorer.size_px), 1.0)
+        for stage in (stages.occluder, stages.parser):
+            if stage is not None:
+                stage(crop(stage.size_px))

@@ -42,6 +42,7 @@ class Region:
         identity: name of its character, for the result.
         rect: what was filled.
         refilled: filled by the guard, after a failed check.
+        mouth_kept: its mouth is meant to be the input's, see :data:`pixels.MOUTH_112`.
     """
 
     face: Face
@@ -51,6 +52,7 @@ class Region:
     identity: str = ""
     rect: Rect = (0, 0, 0, 0)
     refilled: bool = False
+    mouth_kept: bool = False
 
 
 def fill_region(out: Image, region: Region, fill_bgr: tuple[int, int, int]) -> None:

@@ -7,6 +7,7 @@ of pixels.  Knows landmarks and labels; knows no model and no policy.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import cv2
@@ -34,7 +35,7 @@ _EDGE = 0.45
 """The soft rim, as a share of the half axes."""
 
 
-def mouths(landmarks: list[Points], to_crop: list[Matrix]) -> Layer:
+def mouths(landmarks: Sequence[Points], to_crop: Sequence[Matrix]) -> Layer:
     """Keep the mouths that five landmarks show.
 
     Args:
@@ -45,7 +46,7 @@ def mouths(landmarks: list[Points], to_crop: list[Matrix]) -> Layer:
     return Layer(np.stack([_kept(_oval(points)) for points in seen]), to_crop)
 
 
-def outlines(lips: list[Points], to_crop: list[Matrix]) -> Layer:
+def outlines(lips: Sequence[Points], to_crop: Sequence[Matrix]) -> Layer:
     """Keep the mouths inside outlines of the lips, (k, 2) px each; see :func:`mouths`."""
     masks = []
     for points, matrix in zip(lips, to_crop, strict=True):
@@ -56,7 +57,7 @@ def outlines(lips: list[Points], to_crop: list[Matrix]) -> Layer:
     return Layer(np.stack(masks), to_crop)
 
 
-def parsed_mouths(labels: Image, seen_in: list[Matrix], to_crop: list[Matrix]) -> Layer:
+def parsed_mouths(labels: Image, seen_in: Sequence[Matrix], to_crop: Sequence[Matrix]) -> Layer:
     """Keep the mouths that a parser saw.
 
     Args:

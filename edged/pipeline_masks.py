@@ -1,0 +1,128 @@
+"""What of each face a scene changes, and in whose colours: the masks and colours of one frame.
+
+Networks look at the untouched picture, once for all faces and both pastes.  Nothing is
+looked at, cut or allocated for a scene that asks for none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edged.faces import Image, Points
+from edged.geometry import Matrix
+from edged.pipeline_parts import Stages
+from edged.scene import Scene
+from edged.stages import mouth
+from edged.stages.align import crops, matrices
+from edged.stages.colour import recoloured
+from edged.stages.easel import Crops
+from edged.stages.layers import Layer, resized, through
+from edged.stages.paste import Mask, box_mask, oval_mask
+from edged.stages.segment import SOFT_PX, regions_mask
+
+
+def shape_mask(scene: Scene, own: Mask, template_name: str, size_px: int) -> Mask:
+    """The outline of a paste, the same for all faces; made once.
+
+    Args:
+        scene: says which.
+        own: of the model.
+        template_name: alignment of its crops.
+        size_px: side of its crops.
+    """
+    if scene.mask.shape == "oval":
+        return oval_mask(template_name, size_px)
+    return box_mask(size_px) if scene.mask.shape == "box" else own
+
+
+def face_layers(
+    stages: Stages, image: Image, landmarks: Sequence[Points], scene: Scene
+) -> list[Layer]:
+    """Masks of single faces that a scene asks for; none where it asks for none.
+
+    Args:
+        stages: loaded networks.
+        image: the untouched picture, (h, w, 3) uint8 BGR.
+        landmarks: (5, 2) px of each face, such that crops can be cut.
+        scene: what it becomes.
+
+    Raises:
+        EngineError: a network failed.
+    """
+    asked, layers = scene.mask, []
+    if asked.occlusion and stages.occluder is not None:
+        occluder = stages.occluder
+        cut = _cut(landmarks, occluder.template_name, occluder.size_px)
+        free = occluder(crops(image, cut, occluder.size_px))
+        layers.append(Layer(free, [resized(m, occluder.size_px, SOFT_PX) for m in cut]))
+    parsed: tuple[Image, list[Matrix]] | None = None
+    if (asked.regions or asked.keep_mouth) and stages.parser is not None:
+        parser = stages.parser
+        cut = _cut(landmarks, parser.template_name, parser.size_px)
+        parsed = parser(crops(image, cut, parser.size_px)), cut
+    if asked.regions and parsed is not None:
+        soft = [resized(m, parsed[0].shape[1], SOFT_PX) for m in parsed[1]]
+        layers.append(Layer(regions_mask(parsed[0], asked.regions), soft))
+    if asked.keep_mouth:
+        cut = _cut(landmarks, mouth.TEMPLATE, mouth.SIDE_PX)
+        layers.append(
+            mouth.mouths(landmarks, cut)
+            if parsed is None
+            else mouth.parsed_mouths(parsed[0], parsed[1], cut)
+        )
+    return layers
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Placing:
+    """How n crops are put into a picture.
+
+    Attributes:
+        to_crop: picture -> crop of each.
+        mask: of all of them.
+        layers: what of each face may be changed.
+    """
+
+    to_crop: Sequence[Matrix]
+    mask: Mask
+    layers: Sequence[Layer] = ()
+
+    @property
+    def shown(self) -> list[Image]:
+        """What of each crop is seen afterwards, (S, S) uint8 each."""
+        return [
+            through(self.mask, self.layers, row, matrix).alpha
+            for row, matrix in enumerate(self.to_crop)
+        ]
+
+
+def in_colour(made: Crops, image: Image, placing: Placing, scene: Scene) -> Crops:
+    """Swapped crops in the colours that the scene asks for.
+
+    Args:
+        made: n crops; in host memory where the scene asks for any.
+        image: what they are pasted into, as it was before.
+        placing: how.
+        scene: says by which rule.
+    """
+    if scene.colour == "none":
+        return made
+    crops_made = np.asarray(made)[: len(placing.to_crop)]
+    targets = crops(image, placing.to_crop, crops_made.shape[1])
+    return recoloured(scene.colour, crops_made, targets, placing.shown)
+
+
+def _cut(landmarks: Sequence[Points], template_name: str, size_px: int) -> list[Matrix]:
+    """Picture -> crop of each face.
+
+    Raises:
+        RuntimeError: landmarks that an earlier check found possible are not.
+    """
+    found = [m for m in matrices(landmarks, template_name, size_px) if m is not None]
+    if len(found) != len(landmarks):
+        msg = "degenerate landmarks got past the check"
+        raise RuntimeError(msg)
+    return found
