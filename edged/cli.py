@@ -61,6 +61,7 @@ COMMANDS: dict[str, Entry] = {
     "status": Entry("edged.commands.status", "status", "Ask the running engine how it is."),
     "outbox": Entry("edged.commands.outbox", "outbox", "Show what waits for the broker."),
     "purge": Entry("edged.commands.purge", "purge", "Destroy stored pictures for good."),
+    "receipt": Entry("edged.commands.receipt", "app", "Check the signed receipt of a purge."),
     "bench": Entry("edged.commands.bench", "bench", "Measure every stage on this machine."),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -35,8 +36,16 @@ def purge(
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    receipt_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--receipt",
+            help="Write the signed receipt to this file; `edged receipt verify` checks it.",
+            metavar="FILE",
+        ),
+    ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="The receipt as one JSON object.")
+        bool, typer.Option("--json", help="Counts and signed receipt as one JSON object.")
     ] = False,
     run_dir: RunDir = None,
 ) -> None:
@@ -52,6 +61,8 @@ def purge(
     if reply.status != "ok":
         raise OperatorError(f"nothing is known to be purged: {reply.error}")
     receipt = reply.data
+    if receipt_file is not None:
+        _write(receipt_file, json.dumps(receipt["receipt"], indent=2) + "\n")
     if as_json:
         typer.echo(json.dumps(receipt, indent=2))
         return
@@ -79,6 +90,16 @@ def _selector(
     if len(given) != 1:
         raise typer.BadParameter("give exactly one of --all, --shot, --consent, --before")
     return given
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        typer.echo(text)  # the purge is done, and no second one makes this receipt again
+        raise OperatorError(
+            f"{path} cannot be written ({error.strerror}); the receipt stands above: keep it"
+        ) from error
 
 
 def _words(data: dict[str, Any]) -> str:

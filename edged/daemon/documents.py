@@ -65,8 +65,25 @@ def event(name: str, reason: str = "", data: Mapping[str, Any] | None = None) ->
     )
 
 
-def info(config: Config, kit: Kit, isolation: Isolation, boot: str, session: str) -> bytes:
-    """The retained info document: what runs here, and what it promises."""
+def info(
+    config: Config,
+    kit: Kit,
+    isolation: Isolation,
+    *,
+    boot: str,
+    session: str,
+    receipt_key: str,
+) -> bytes:
+    """The retained info document: what runs here, and what it promises.
+
+    Args:
+        config: checked.
+        kit: what was loaded from it.
+        isolation: how the engine is kept off the network.
+        boot: UUID of this run.
+        session: UUID of the outbox.
+        receipt_key: that receipts of purges are verified with.
+    """
     recipes = {
         model_id: {
             "kind": recipe.kind,
@@ -88,6 +105,7 @@ def info(config: Config, kit: Kit, isolation: Isolation, boot: str, session: str
             **stamp(),
             "boot": boot,
             "session": session,
+            "receipt_key": receipt_key,
             "edged": __version__,
             "python": platform.python_version(),
             "machine": platform.machine(),

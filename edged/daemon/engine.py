@@ -27,10 +27,11 @@ from edged.daemon.flow_parts import FlowParts
 from edged.daemon.listening import Listening
 from edged.daemon.orders import Orders
 from edged.daemon.owner import Owner
-from edged.errors import ConfigError, FrameError, OperatorError
+from edged.daemon.storage import open_outbox
+from edged.errors import ConfigError, FrameError
 from edged.health import Health
 from edged.privacy import hardening, isolation
-from edged.transport.clock import clock_synced, wall_ms
+from edged.transport.clock import wall_ms
 from edged.transport.control import ControlServer
 from edged.transport.egress_server import EgressServer
 from edged.transport.frames import FrameServer
@@ -50,7 +51,6 @@ MODELS_S = 10.0
 """Between two looks at the model files."""
 UPLINK_GRACE_S = 20.0
 """So long may the uplink be absent before that degrades the device."""
-MASTER_KEY_BYTES = 32
 
 
 class Engine:
@@ -108,13 +108,7 @@ class Engine:
             # are slow enough to want them.
             cv2.setNumThreads(1)
         self._progress("opening the outbox")
-        outbox = Outbox.open(
-            config.outbox.folder,
-            limits=config.outbox.limits,
-            clock_synced=clock_synced,
-            master_key=_master_key(config),
-            on_event=self.event,
-        )
+        outbox, self._notary = open_outbox(config, self.event)
         self._stack.callback(outbox.close)
         self._outbox = outbox
         kit = self._load()
@@ -169,6 +163,7 @@ class Engine:
             state_changed=self._tick_status,
             event=self.event,
             overview=self.overview,
+            notary=self._notary,
             calibrate=listening.order,
         )
         egress = EgressServer(self._socket("egress"), outbox, orders, self.event)
@@ -295,7 +290,12 @@ class Engine:
         self._health.trouble("runtime", not_wished)
         self._health.trouble("models", serving.trouble or None)
         self._info = documents.info(
-            self._config, self._kit, self._found, self._boot, self._outbox.session
+            self._config,
+            self._kit,
+            self._found,
+            boot=self._boot,
+            session=self._outbox.session,
+            receipt_key=self._notary.public_key,
         )
         self._publish("info", self._info)
 
@@ -346,22 +346,6 @@ def barred(config: Config) -> bool:
     """Whether results stay in: the built-in pack runs and the broker is another machine."""
     allowed = config.publish.allow_builtin_to_remote_broker == UNDERSTOOD
     return config.builtin and not is_loopback(config.broker.host) and not allowed
-
-
-def _master_key(config: Config) -> bytes | None:
-    """The key that wraps the outbox's keys, from its file.
-
-    Raises:
-        OperatorError: the file does not hold 32 bytes.
-    """
-    path = config.outbox.master_key_file
-    if path is None:
-        return None
-    key = path.read_bytes()
-    if len(key) != MASTER_KEY_BYTES:
-        msg = f"outbox.master_key_file: {path} holds {len(key)} bytes, 32 are needed"
-        raise OperatorError(msg)
-    return key
 
 
 def main(config: Config, run_dir: Path, ready: Callable[[], None] = lambda: None) -> int:

@@ -259,7 +259,13 @@ class Flow:
             bystanders=outcome.bystanders,
             consents=tuple(entry.ref for entry in header.consent),
         )
-        doc = parts.outbox.put(result, picture, shot_id=header.shot, payload=item.mac)
+        doc = parts.outbox.put(
+            result,
+            picture,
+            shot_id=header.shot,
+            payload=item.mac,
+            received_ns=item.submission.received_ns,
+        )
         if doc.verdict is not Verdict.QUEUED or not result.seq:
             return doc, None  # purged meanwhile, or answered before by another picture
         parts.on_row()

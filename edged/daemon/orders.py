@@ -20,12 +20,15 @@ from edged.transport.frames import FrameServer
 from edged.transport.ipc import CommandIn
 from edged.transport.outbox import Outbox
 from edged.transport.outbox_rows import PurgeSelector
+from edged.transport.receipts import Notary
 from edged.transport.wire import ReplyDoc
 from edged.verdicts import Reason
 
 QUIET = frozenset({"calibrate", "diagnostics", "outbox", "ping", "status"})
 """Commands that are no event when they are done: they read, or are asked again and again."""
 
+_IN_RECEIPT = frozenset({"removed", "removed_more"})
+"""Long, and not repeated beside the receipt that holds it."""
 LATER = "this version of edged does not know this command yet"
 
 
@@ -39,6 +42,7 @@ class Orders:
         wake: told when there are rows to hand out again.
         state_changed: told when the state may have changed.
         event: takes an event for the record.
+        notary: signs the receipts of purges.
         overview: the figures of `diagnostics` and `status`; no pictures.
         calibrate: listens to a model; the box alone can ask for it.
     """
@@ -51,6 +55,7 @@ class Orders:
     state_changed: Callable[[], None]
     event: Callable[[str, str, dict[str, Any]], None]
     overview: Callable[[], dict[str, Any]]
+    notary: Notary
     calibrate: Callable[[Mapping[str, Any]], dict[str, Any]]
 
     def __call__(self, command: CommandIn | ControlIn) -> ReplyDoc:
@@ -108,9 +113,12 @@ class Orders:
         return dict(found)
 
     def _purge(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        receipt = self.outbox.purge(PurgeSelector.from_data(data))
+        selector = PurgeSelector.from_data(data)
+        found = self.outbox.purge(selector)
         self.wake()
-        return dict(msgspec.to_builtins(receipt))
+        signed = self.notary.sign(selector, found, self.outbox.session, clock_synced=clock_synced())
+        counts = {k: v for k, v in msgspec.to_builtins(found).items() if k not in _IN_RECEIPT}
+        return {**counts, "receipt": signed}
 
     def _pause(self, _data: Mapping[str, Any]) -> dict[str, Any]:
         self.frames.pause(Reason.PAUSED)

@@ -57,6 +57,7 @@ from edged.verdicts import Reason
 
 log = logging.getLogger(__name__)
 
+_NOW_NS = 1 << 63
 _DISK_CHECK_EVERY = 16
 """Puts between two looks at the free disk space."""
 _TIDY_BYTES = 1 << 20
@@ -67,7 +68,7 @@ _VACUUM_PAGES = 256
 __all__ = [
     "Known", "Outbox", "OutboxLimits", "OutboxStats", "PayloadMac", "PurgeReceipt",
     "PurgeSelector", "Row",
-]
+]  # fmt: skip
 
 
 class Outbox:
@@ -164,6 +165,7 @@ class Outbox:
         *,
         shot_id: str | None,
         payload: Payload | None,
+        received_ns: int = _NOW_NS,
     ) -> VerdictDoc:
         """Make a result durable: number, row, picture and verdict in one transaction.
 
@@ -176,6 +178,7 @@ class Outbox:
             picture: what goes to the image topic.
             shot_id: None for a stream frame.
             payload: what the sender sent (or its digest), None for a stream frame.
+            received_ns: monotonic time of the frame; a consent purged since then refuses it.
 
         Raises:
             FrameError: id used with another payload, outbox full, disk trouble.
@@ -189,7 +192,9 @@ class Outbox:
                 if known is not None:
                     return known.verdict
             self._check_disk(len(picture.jpeg))
-            return outbox_put.insert(self._store, doc, picture, shot_id, mac)
+            return outbox_put.insert(
+                self._store, doc, picture, shot_id, mac, received_ns=received_ns
+            )
 
     def remember(self, shot_id: str, payload: Payload, verdict: VerdictDoc) -> VerdictDoc:
         """Keep the verdict of a shot that has no result; the first one given stays.

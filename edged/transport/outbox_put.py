@@ -32,8 +32,14 @@ def insert(
     picture: OutgoingPicture,
     shot_id: str | None,
     payload: PayloadMac | None,
+    *,
+    received_ns: int,
 ) -> VerdictDoc:
     """See :meth:`edged.transport.outbox.Outbox.put`; the shot is not known yet."""
+    refs = {*doc.consents, *(face.consent for face in doc.faces if face.consent)}
+    macs = [store.vault.mac(b"consent", ref.encode()) for ref in refs]
+    if any(store.withdrawn.get(mac, 0) > received_ns for mac in macs):
+        return _purged(store, shot_id, payload)
     victims = removal.choose_overflow(store, len(picture.jpeg) + _DOC_BYTES)
     if victims is None:
         raise FrameError(Reason.OUTBOX_FULL, "the outbox is full")
@@ -52,8 +58,7 @@ def insert(
             )
             size_bytes = len(sealed[0]) + len(sealed[1])
             row = _write_row(store, place, slot, size_bytes, shots.mac_of(store, shot_id or doc.id))
-            refs = {*doc.consents, *(face.consent for face in doc.faces if face.consent)}
-            _write_body(store, row, sealed, refs)
+            _write_body(store, row, sealed, macs)
             verdict = _queued(stored)
             if shot_id is not None:
                 shots.write(store, shot_id, payload, verdict, row)
@@ -99,12 +104,18 @@ def _write_row(store: Store, place: Place, slot: int, size_bytes: int, shot_mac:
     return int(cursor.lastrowid or 0)
 
 
-def _write_body(store: Store, row: int, sealed: tuple[bytes, bytes], consents: set[str]) -> None:
+def _write_body(store: Store, row: int, sealed: tuple[bytes, bytes], macs: list[bytes]) -> None:
     store.conn.execute("INSERT INTO bodies VALUES (?, ?, ?)", (row, *sealed))
-    store.conn.executemany(
-        "INSERT INTO consents VALUES (?, ?)",
-        [(store.vault.mac(b"consent", ref.encode()), row) for ref in consents],
-    )
+    store.conn.executemany("INSERT INTO consents VALUES (?, ?)", [(mac, row) for mac in macs])
+
+
+def _purged(store: Store, shot_id: str | None, payload: PayloadMac | None) -> VerdictDoc:
+    """The answer to a shot whose consent was purged while it was under way."""
+    verdict = answer(Verdict.FAILED, Reason.PURGED, id=shot_id or "")
+    if shot_id is not None:
+        with store.transaction():
+            shots.write(store, shot_id, payload, verdict)
+    return verdict
 
 
 def _queued(doc: ResultDoc) -> VerdictDoc:

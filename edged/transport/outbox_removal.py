@@ -13,13 +13,21 @@ Runs under the outbox's lock; knows nothing of the uplink.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from edged.transport.outbox_gaps import add_gaps
-from edged.transport.outbox_rows import GapReason, Place, PurgeReceipt, PurgeSelector
+from edged.transport.outbox_rows import (
+    MAX_REMOVED,
+    GapReason,
+    Place,
+    PurgeReceipt,
+    PurgeSelector,
+    Removed,
+)
 from edged.transport.outbox_salvage import salvage
 from edged.transport.outbox_schema import ACKED, PENDING
 from edged.transport.outbox_store import KEYS, Store
@@ -32,6 +40,8 @@ log = logging.getLogger(__name__)
 _COLUMNS = "row, session, camera, seq, slot, bytes, state, shot_mac"
 _BATCH = 256
 """Rows in one transaction of the regular clean-up, so that a put never waits long."""
+_UNDER_WAY_NS = 900 * 10**9
+"""No frame is on its way for longer: the largest deadline is 600 s."""
 _TOMBSTONE = msgspec.json.encode(answer(Verdict.FAILED, Reason.PURGED))
 
 
@@ -200,6 +210,7 @@ def purge(store: Store, selector: PurgeSelector) -> PurgeReceipt:
         store.conn.execute("PRAGMA secure_delete=FAST")
     truncated = truncate_log(store)
     log.info("outbox: purged %d rows, %d keys destroyed", len(victims), keys)
+    removed = _ranges(victims)
     return PurgeReceipt(
         rows=len(victims),
         pictures=len(victims),
@@ -208,7 +219,21 @@ def purge(store: Store, selector: PurgeSelector) -> PurgeReceipt:
         keys=keys,
         wal_truncated=truncated,
         at_ms=store.now_ms(),
+        removed=tuple(removed[:MAX_REMOVED]),
+        removed_more=max(0, len(removed) - MAX_REMOVED),
     )
+
+
+def _ranges(victims: Sequence[Victim]) -> list[Removed]:
+    """Numbers that follow each other, joined."""
+    found: list[Removed] = []
+    for place in sorted(victim.place for victim in victims):
+        last = found[-1] if found else None
+        if last and (last.session, last.camera, last.last + 1) == place:
+            found[-1] = msgspec.structs.replace(last, last=place.seq)
+        else:
+            found.append(Removed(place.session, place.camera, place.seq, place.seq))
+    return found
 
 
 def truncate_log(store: Store) -> bool:
@@ -228,10 +253,19 @@ def _chosen(store: Store, selector: PurgeSelector) -> tuple[list[Victim], list[b
         return select(store, "shot_mac=?", (mac,)), [mac]
     if selector.consent:
         mac = store.vault.mac(b"consent", selector.consent.encode())
+        _withdraw(store, mac)
         return select(store, "row IN (SELECT row FROM consents WHERE mac=?)", (mac,)), []
     before = (selector.before_ms,)
     old = store.conn.execute("SELECT mac FROM shots WHERE at_ms<?", before)
     return select(store, "created_ms<?", before), [bytes(found[0]) for found in old]
+
+
+def _withdraw(store: Store, mac: bytes) -> None:
+    """Remember a purged reference as long as a shot of before it may be in the pipeline."""
+    now_ns = time.monotonic_ns()
+    for other in [m for m, at_ns in store.withdrawn.items() if now_ns - at_ns > _UNDER_WAY_NS]:
+        del store.withdrawn[other]
+    store.withdrawn[mac] = now_ns
 
 
 def _bury(store: Store, macs: Sequence[bytes]) -> int:

@@ -131,6 +131,19 @@ class PurgeSelector:
         )
 
 
+class Removed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Results that a purge removed: numbers of one camera, `from` and `to` inclusive."""
+
+    session: str
+    camera: str
+    first: int = msgspec.field(name="from")
+    last: int = msgspec.field(name="to")
+
+
+MAX_REMOVED = 256
+"""Ranges in one receipt: it must fit a reply, and a purge of all has one a camera."""
+
+
 class PurgeReceipt(msgspec.Struct, frozen=True, kw_only=True):
     """What a purge removed, for the operator's record.
 
@@ -143,6 +156,8 @@ class PurgeReceipt(msgspec.Struct, frozen=True, kw_only=True):
         wal_truncated: false when another reader held the log; it is then emptied by
             the next `enforce`.  What is in it is unreadable either way.
         at_ms: when.
+        removed: numbers of the rows, in ranges; the first 256.
+        removed_more: ranges beyond these.
     """
 
     rows: int
@@ -152,6 +167,8 @@ class PurgeReceipt(msgspec.Struct, frozen=True, kw_only=True):
     keys: int
     wal_truncated: bool
     at_ms: int
+    removed: tuple[Removed, ...] = ()
+    removed_more: int = 0
 
 
 class OutboxStats(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,6 +44,7 @@ class Store:
         handed: rows that this run has handed out.
         damaged: a database that was set aside and not looked through yet.
         unchecked_bytes: written since the log was last carried into the database.
+        withdrawn: digests of purged consent references, and when (monotonic, ns).
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Store:
         self.on_event = on_event
         self._master_key = master_key
         self.handed: set[int] = set()
+        self.withdrawn: dict[bytes, int] = {}
         self.checkpoint_due = False
         self.unchecked_bytes = 0
         self.damaged: Path | None = None

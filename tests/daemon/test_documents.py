@@ -102,7 +102,9 @@ def info(config):
         stages=SimpleNamespace(detectors=[SimpleNamespace(family="haar")]),
     )
     found = Isolation("namespace", {"netns": "own"})
-    return msgspec.json.decode(documents.info(config, kit, found, "boot", "session"))
+    return msgspec.json.decode(
+        documents.info(config, kit, found, boot="boot", session="session", receipt_key="ed25519:k")
+    )
 
 
 def test_info_says_what_runs_and_what_it_promises(config):

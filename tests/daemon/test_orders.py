@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from outbox_kit import put
@@ -15,6 +16,7 @@ from edged.health import Health
 from edged.transport.control import ControlIn
 from edged.transport.ipc import CommandIn
 from edged.transport.outbox import Outbox
+from edged.transport.receipts import Notary, verify
 from edged.verdicts import Reason
 
 
@@ -37,6 +39,7 @@ class Desk:
     def __init__(self, folder):
         self.outbox, self.frames = Outbox.open(folder), Frames()
         self.health = Health(time.monotonic(), 0)
+        self.notary = Notary(Ed25519PrivateKey.generate(), "booth-1", "hall")
         self.woken, self.changed, self.events = [], [], []
         self.orders = Orders(
             outbox=self.outbox,
@@ -47,6 +50,7 @@ class Desk:
             state_changed=lambda: self.changed.append(1),
             event=lambda *event: self.events.append(event),
             overview=lambda: {"state": "online"},
+            notary=self.notary,
             calibrate=lambda data: {"asked": dict(data)},
         )
 
@@ -113,11 +117,14 @@ def test_replay_hands_rows_out_again(desk):
 
 
 def test_purge_gives_a_receipt(desk):
-    """What was removed is counted, and the uplink is woken for the gaps."""
+    """What was removed is counted and signed for, and the uplink is woken for the gaps."""
     shot = put(desk.outbox)
     reply = desk.do("purge", {"shot": shot})
     assert reply.status == "ok"
     assert reply.data["rows"] == 1
+    receipt = verify(reply.data["receipt"], desk.notary.public_key)
+    assert (receipt.rows, receipt.session) == (1, desk.outbox.session)
+    assert receipt.asked.names(shot)
     assert desk.woken
 
 

@@ -25,6 +25,7 @@ from photos import astronaut
 from shots import QUICK, face, real_models, windows
 
 from edged.transport.outbox import Outbox
+from edged.transport.receipts import verify
 
 FILES = ("outbox.db", "outbox.db-wal", "outbox.db-shm", "outbox.keys")
 CONSENT = "visit-5c1f-4711"
@@ -193,6 +194,12 @@ def test_a_withdrawn_consent_takes_every_picture_of_it(booth, tmp_path):
     }
     receipt = edged_purge(booth, "--consent", CONSENT)
     assert (receipt["rows"], receipt["keys"]) == (3, 3)
+    key = booth.ask("status").data["info"]["receipt_key"]
+    signed = verify(receipt["receipt"], key)
+    assert signed.asked.names(CONSENT)
+    assert {seq for r in signed.removed for seq in range(r.first, r.last + 1)} == {
+        answer.verdict.seq for answer in answers
+    }
     assert_gone(booth, tmp_path, answers, before)
     assert traces(booth, [CONSENT.encode()]) == []
     booth.broker.resume()

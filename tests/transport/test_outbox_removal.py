@@ -1,6 +1,7 @@
 """Behaviour of purge, age and size limits: what goes, what is left, what is told."""
 
 import sqlite3
+import time
 import uuid
 from pathlib import Path
 
@@ -124,6 +125,26 @@ def test_a_reference_that_no_face_carries_takes_its_picture_too(tmp_path, clock)
     box.put(doc, image, shot_id=None, payload=None)
     assert box.purge(PurgeSelector(consent="yours")).rows == 1
     assert box.purge(PurgeSelector(consent="mine")).rows == 0
+    box.close()
+
+
+def test_a_purge_of_a_consent_is_not_outrun_by_a_shot_under_way(tmp_path, clock):
+    """What was received before it never gets in; what comes after it does."""
+    box = open_box(tmp_path / "o", clock)
+    image = picture()
+
+    def come(shot_id, received_ns, consents=("mine",)):
+        doc = result(image, consents=consents)
+        doc.id = ""
+        return box.put(doc, image, shot_id=shot_id, payload=b"x", received_ns=received_ns).reason
+
+    before_ns = time.monotonic_ns()
+    assert box.purge(PurgeSelector(consent="mine")).rows == 0
+    assert come("one", before_ns) is Reason.PURGED
+    assert box.lookup("one", b"x").verdict.reason is Reason.PURGED
+    assert come("two", before_ns, ("yours",)) is Reason.OK
+    assert come("three", time.monotonic_ns()) is Reason.OK
+    assert waiting(box) == [1, 2]
     box.close()
 
 
