@@ -15,6 +15,8 @@ _FAMILIES: Mapping[str, frozenset[str]] = {
     "converter": frozenset({"converter"}),
     "restorer": frozenset({"restorer"}),
     "landmarker": frozenset({"landmarks_106", "landmarks_68", "landmarks_fan"}),
+    "liveness": frozenset({"minifasnet", "liveness_aligned"}),
+    "content": frozenset({"nsfw_boxes", "nsfw_pair", "nsfw_grades"}),
     "occluder": frozenset({"xseg"}),
     "parser": frozenset({"bisenet"}),
 }
@@ -37,6 +39,8 @@ def check(recipe: Recipe, path: Path, walk: tables.Walk) -> None:
         walk.bad("embedding_dim", f"is missing: the length of the {recipe.kind}'s vector")
     if recipe.kind in _ALIGNED and not recipe.contract.template:
         walk.bad("contract.template", f"is missing: a {recipe.kind} takes aligned crops")
+    if recipe.family == "minifasnet" and not recipe.contract.crop_scale:
+        walk.bad("contract.crop_scale", "is missing: how much of the picture it sees")
     if 0.0 in (*recipe.contract.std, *recipe.contract.out_std, *recipe.contract.source.std):
         walk.bad("contract.std", "must not be zero")
     if not recipe.batch.min <= recipe.batch.opt <= recipe.batch.max:

@@ -8,11 +8,12 @@ import msgspec
 
 Kind = Literal[
     "detector", "recogniser", "swapper", "converter", "restorer", "landmarker", "occluder",
-    "parser",
+    "parser", "liveness", "content",
 ]  # fmt: skip
 Family = Literal[
     "scrfd", "yunet", "haar", "arcface", "inswapper", "vector_swapper", "picture_swapper",
     "converter", "restorer", "landmarks_106", "landmarks_68", "landmarks_fan", "xseg", "bisenet",
+    "minifasnet", "liveness_aligned", "nsfw_boxes", "nsfw_pair", "nsfw_grades",
 ]  # fmt: skip
 Template = Literal["", "arcface_112", "arcface_112_v1", "arcface_128", "ffhq_512", "mtcnn_512"]
 
@@ -115,6 +116,8 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         anchors: of a detector, for each cell.
         own_mask: whether a swapper's file gives how much of its picture is to be pasted.
         source: of a swapper, see there.
+        crop_scale: side of the crop in units of the face's box, for networks that see a
+            piece of the picture round a face.
     """
 
     size_px: Annotated[int, msgspec.Meta(ge=0, le=4096)] = 0
@@ -128,6 +131,7 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     anchors: Annotated[int, msgspec.Meta(ge=0, le=16)] = 0
     own_mask: bool = False
     source: SourceContract = SourceContract()
+    crop_scale: Annotated[float, msgspec.Meta(ge=0.0, le=16.0)] = 0.0
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

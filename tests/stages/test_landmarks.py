@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fakes.odd_session import OddSession
 from graph_kit import running
 
 from edged.bench.standins import landmarks
@@ -62,15 +63,6 @@ def test_fan_gives_the_published_places():
         assert np.abs(points[0] - expected).max() < 1e-3
 
 
-class Odd:
-    """A session that gives what it was told to."""
-
-    model_id = "odd"
-
-    def __init__(self, values):
-        self.values = values
-
-
 @pytest.mark.parametrize(
     "values",
     [np.zeros((2, 212)), np.zeros((1, 100)), np.zeros((1, 213)), np.full((1, 212), np.nan)],
@@ -78,7 +70,7 @@ class Odd:
 )
 def test_what_is_no_set_of_points_is_an_error(values):
     """Shape and finiteness are looked at before anything is computed from it."""
-    landmarker = Landmarker(Odd(values), LAYOUTS["landmarks_106"])
+    landmarker = Landmarker(OddSession(values), LAYOUTS["landmarks_106"])
     with pytest.raises(EngineError, match="odd gave"):
         landmarker.points(values.astype(np.float32), [box_crop(FACES[0].box, 192, 128.0)])
 

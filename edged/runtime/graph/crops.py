@@ -26,13 +26,24 @@ def numbers(work: Work) -> None:
     _numbers(work, "values")
 
 
+def chances(work: Work) -> None:
+    """The same for classes: `values` [n, classes] sum to 1, whether or not the file's did."""
+    output = work.model.graph.output[0].name
+    if tools.producers(work.model)[output].op_type != "Softmax":
+        after = Emitter(work.model, "post/")
+        # The model's own description of its output keeps its shape under the new name.
+        work.model.graph.output[0].name = after.op("Softmax", output, name="chances", axis=-1)
+    _numbers(work, "values")
+
+
 def _numbers(work: Work, name: str) -> None:
     """`crops` -> the first output in float32 under this name."""
     picture, output = work.picture_input(), work.model.graph.output[0]
     side, kind = work.square(picture), type_of(work, output.name)
     pictures.take(work.model, picture, "crops", work.contract)
     extents = output.type.tensor_type.shape.dim
-    shape = [extent.dim_value or f"d{i}" for i, extent in enumerate(extents)][1:] or ["d"]
+    named = [extent.dim_value or f"d{i}" for i, extent in enumerate(extents)]
+    shape = named[1:] if named else ["d"]
     if kind == FLOAT:
         tools.rename(work.model, {output.name: name})
     else:

@@ -3,7 +3,7 @@
 What a prepared graph takes and gives (n: faces, open where the graph is batched, else 1):
 
     arcface    crops uint8 [n,112,112,3] BGR        -> embeddings float32 [n,d]
-    landmarks_106, landmarks_68, landmarks_fan
+    landmarks_106, landmarks_68, landmarks_fan, minifasnet, liveness_aligned, nsfw_*
                crops uint8 [n,S,S,3] BGR            -> values float32 [n,...]
     inswapper, vector_swapper
                crops uint8 [n,S,S,3], latents float32 [n,512]
@@ -53,6 +53,11 @@ _CROPS: Mapping[Family, Callable[[Work], None]] = {
     "landmarks_106": crops.numbers,
     "landmarks_68": crops.numbers,
     "landmarks_fan": crops.numbers,
+    "minifasnet": crops.chances,
+    "liveness_aligned": crops.numbers,
+    "nsfw_boxes": crops.numbers,
+    "nsfw_pair": crops.numbers,
+    "nsfw_grades": crops.numbers,
     "xseg": masks.xseg,
     "bisenet": masks.bisenet,
 }
