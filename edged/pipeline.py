@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Container, Mapping
-from functools import partial
 
 import numpy as np
 
 from edged.cast import Character, Template
 from edged.faces import Embedding, Face, Floats, Image
 from edged.geometry import grow
+from edged.pipeline_lookout import eyes
 from edged.pipeline_masks import Placing, in_colour
 from edged.pipeline_parts import Job, Outcome, Stages, Watch
 from edged.pipeline_portrait import portrait
@@ -25,7 +25,6 @@ from edged.privacy.buffers import OutgoingPool
 from edged.privacy.guard import Guard, Refused, Region, fill_region
 from edged.scene import GuardSettings
 from edged.stages.easel import Easel, HostPicture
-from edged.stages.search import search
 from edged.transport.wire import FaceNote
 from edged.verdicts import Reason
 
@@ -148,7 +147,7 @@ class Pipeline:
             # The guard is shown the bytes that would leave, in the memory that they would
             # leave from, whatever made them: a fault on the device or on the way down must
             # not pass.  Its looks at them are uploads of their own, small ones, worth that.
-            look = partial(search, detectors=studio.stages.detectors, effort=seen.effort)
+            look = eyes(studio.stages.detectors, seen.effort, frame.shape)
             ruling = studio.guard.disguise(out, regions, look, scene.fill_bgr, frame=frame)
         return Outcome(
             ruling,

@@ -18,7 +18,6 @@ from edged.pipeline_studio import Studio, box_px, boxes_of, side, sure
 from edged.privacy.consent import cover
 from edged.privacy.guard import Rect, Refused, Region, Slot
 from edged.stages.search import search
-from edged.stages.views import Effort
 from edged.transport.wire import FaceNote
 from edged.verdicts import Reason
 
@@ -35,8 +34,7 @@ def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: 
     """
     if not job.consents:
         return Outcome(Refused(Reason.NO_CONSENT))
-    settings = studio.settings
-    effort = Effort(settings.sizes_px, tuple(d // 90 for d in settings.rotations_deg))
+    effort = studio.shot_effort(tiles=False)
     with watch("copy"):
         picture = studio.put_up(frame, job)
     faces = studio.look(picture, effort, watch)

@@ -59,6 +59,17 @@ class Studio:
         with watch("search"):
             return picture.search(detectors, effort)
 
+    def shot_effort(self, *, tiles: bool) -> Effort:
+        """All that there is: detectors, sizes and turns, and a close look at each face."""
+        settings = self.settings
+        return Effort(
+            settings.sizes_px,
+            tuple(d // 90 for d in settings.rotations_deg),
+            tiles=tiles,
+            close_px=min(settings.sizes_px),
+            every=True,
+        )
+
     def regions(self, picture: Picture, faces: list[Face], watch: Watch) -> list[Region]:
         """A region for each face, with crop and embedding of the input."""
         with watch("embed"):

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edged.faces import Embedding, Face, Floats
+from edged.pipeline_lookout import Lookout
 from edged.pipeline_parts import Job, Watch
 from edged.pipeline_roles import Roles, cast_shot
 from edged.pipeline_studio import Studio, side
@@ -34,12 +35,10 @@ class Memory:
         tracks: people.
         roles: what they play, by scene.
         selected: track that the scene was about in the last frame, by scene.
-        since_full: frames since all families looked.
     """
 
     held: Held
     tracks: Tracks
-    since_full: int
     roles: dict[str, Roles] = field(default_factory=dict)
     selected: dict[str, int] = field(default_factory=dict)
 
@@ -74,6 +73,7 @@ class Who:
     def __init__(self, studio: Studio, wearers: Mapping[str, Embedding]) -> None:
         self._studio = studio
         self._wearers = wearers
+        self._lookout = Lookout(studio)
         self._cameras: dict[str, Memory] = {}
 
     def __call__(self, picture: Picture, job: Job, shape: tuple[int, ...], watch: Watch) -> Seen:
@@ -111,36 +111,14 @@ class Who:
     ) -> tuple[list[Face], list[Floats], Effort]:
         """Faces of a frame, lost places that are still held, and the effort that it took.
 
-        A stream frame gets the first family at the stream's sizes; all families and
-        sizes follow every `full_look_every_n` frames, when faces came or went, and
-        whenever none is seen.  A stream frame that is published gets all of it, turns
-        included, and keeps the tracks: who is lost in it stays filled like in any other.
+        A stream frame that is published keeps the tracks: who is lost in it stays filled
+        like in any other.
         """
-        studio = self._studio
-        settings, detectors = studio.settings, studio.stages.detectors
-        turns = tuple(d // 90 for d in settings.rotations_deg)
-        if not job.tracked:
-            effort = Effort(settings.sizes_px, turns, tiles=True)
-            return studio.look(picture, effort, watch), [], effort
-        memory = self._memory(job.camera)
-        since = memory.since_full + 1
-        effort = Effort(settings.stream_sizes_px, families=1)
-        if job.whole:
-            effort = Effort(settings.sizes_px, turns, tiles=True)
-        faces = studio.look(picture, effort, watch)
-        if job.whole:
-            since = 0
-        elif (
-            since >= settings.full_look_every_n
-            or not faces
-            or memory.held.changed(faces, job.now_ms)
-        ):
-            since = 0
-            effort = Effort(settings.sizes_px, tiles=True)
-            with watch("search"):
-                faces = picture.search(detectors, effort)
-        memory.since_full = since
-        return faces, memory.held.update(faces, job.now_ms), effort
+        memory = self._memory(job.camera) if job.tracked else None
+        changed = None if memory is None else memory.held.changed
+        faces, effort = self._lookout.find(picture, job, watch, changed)
+        lost = [] if memory is None else memory.held.update(faces, job.now_ms)
+        return faces, lost, effort
 
     def _meet(
         self, picture: Picture, job: Job, faces: list[Face], watch: Watch
@@ -201,7 +179,5 @@ class Who:
     def _memory(self, camera: str) -> Memory:
         if camera not in self._cameras:
             settings = self._studio.settings
-            self._cameras[camera] = Memory(
-                Held(settings.hold_ms), Tracks(self._wearers), settings.full_look_every_n
-            )
+            self._cameras[camera] = Memory(Held(settings.hold_ms), Tracks(self._wearers))
         return self._cameras[camera]

@@ -19,7 +19,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from edged.faces import Detections, Face, Floats, Image, Tensor
-from edged.geometry import Matrix
+from edged.geometry import Matrix, scale_of
 from edged.runtime.graph.picture import LARGEST_CROP_PX, SMALLEST_PX, TILE_PX
 from edged.runtime.session import DeviceArray, Feeds, Session
 from edged.stages.batches import require_finite
@@ -255,6 +255,8 @@ class _DeviceLook:
         ):
             return self._host(view, detector)
         size = canvas_size(detector.session, view.side)
+        if view.spot is not None:
+            return self._close(view, detector, size)
         wide, tall = view.extent[::-1] if view.turn % 2 else view.extent
         if tall > size[0] or wide > size[1]:  # it would have to be scaled once more
             return self._host(view, detector)
@@ -264,3 +266,11 @@ class _DeviceLook:
         canvas = self._shown[1]
         assert canvas is not None
         return detector.places(canvas)
+
+    def _close(self, view: View, detector: Resident, size: tuple[int, int]) -> Detections:
+        """A close look: a crop like others, where no shrinking and no padding is asked for."""
+        assert view.spot is not None
+        to_view, side = view.spot.to_view(view.side), view.side
+        if size != (side, side) or side > LARGEST_CROP_PX or scale_of(to_view) <= 1 / 2:
+            return self._host(view, detector)
+        return detector.places(self._bench.cut(self._picture.array, [to_view], side))

@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 
 from edged.faces import Detections, Face, Image
+from edged.geometry import Matrix, apply, clip, invert, scale_of
+from edged.stages.spots import LEANING_DEG, to_look_at
 from edged.stages.union import union
-from edged.stages.views import FINE_SCALE, Effort, View, fitted, in_picture, views
+from edged.stages.views import FINE_SCALE, Effort, View, close_up, fitted, in_picture, views
 
 TURNED_MIN_SCORE = 0.6
 """A finding in a turned picture counts from here: detectors answer weakly (0.5 to 0.55)
@@ -22,7 +24,8 @@ to creases and hands when people are on their side, and with 0.8 or more to face
 really are (seen on group photos turned by 90, 180 and 270 degrees)."""
 
 WHOLE_ONLY = frozenset({"haar"})
-"""Families that look at one size of picture whatever they are asked: no tiles for them."""
+"""Families that look at one size of picture whatever they are asked: no tiles and no close
+looks for them."""
 
 NEAREST_UP_TO = 15
 """Whole factors that OpenCV's nearest neighbour takes exactly; from 93 on it rounds the
@@ -68,7 +71,9 @@ class HostLook:
 
     def picture(self, view: View) -> Image:
         """(h, w, 3) uint8 BGR, contiguous."""
-        if self._shown[0] != view:
+        if self._shown[0] != view and view.spot is not None:
+            self._shown = view, _close(self._image, view.spot.to_view(view.side), view.side)
+        elif self._shown[0] != view:
             x1, y1, x2, y2 = view.part
             part = self._whole(view)[y1:y2, x1:x2]
             turned = np.rot90(part, view.turn) if view.turn else part
@@ -105,7 +110,7 @@ def search(
     used = detectors[: effort.families] if effort.families else detectors
     found: list[Detections] = []
     for view in views(image.shape, effort):
-        for detector in used:
+        for detector in used[:1] if view.alone else used:
             if view.tile and detector.family in WHOLE_ONLY:
                 continue
             seen = show(view, detector)
@@ -113,7 +118,27 @@ def search(
                 seen = seen.above(TURNED_MIN_SCORE)
             if len(seen):
                 found.append(in_picture(seen, view))
-    return union(found, prefer=detectors[0].family)
+    faces = union(found, prefer=detectors[0].family)
+    close = _look_closely(faces, detectors[0], effort, show)
+    return union([*found, *close], prefer=detectors[0].family, close=len(close)) if close else faces
+
+
+def _look_closely(
+    faces: Sequence[Face], detector: Detector, effort: Effort, show: Look
+) -> list[Detections]:
+    """What close looks see, at spots where a face leans, was a moment ago, or is for sure."""
+    if not effort.close_px or detector.family in WHOLE_ONLY:
+        return []
+    found = []
+    for spot in to_look_at(faces, effort.expected, every=effort.every):
+        view = close_up(spot, effort.close_px)
+        seen = show(view, detector)
+        if abs(spot.lean_deg) > LEANING_DEG:
+            seen = seen.above(TURNED_MIN_SCORE)
+        seen = in_picture(seen, view)
+        if len(seen):
+            found.append(seen)
+    return found
 
 
 def fit(image: Image, side: int) -> tuple[Image, float]:
@@ -139,6 +164,30 @@ def fit(image: Image, side: int) -> tuple[Image, float]:
         if scaled.shape[:2] == (new_height, new_width):
             return np.asarray(scaled, np.uint8), new_height / height
     return np.asarray(cv2.resize(image, (new_width, new_height)), np.uint8), new_height / height
+
+
+def _close(image: Image, to_view: Matrix, side: int) -> Image:
+    """A spot of the picture, (side, side, 3) uint8 BGR; black beyond the picture.
+
+    A warp samples linearly: what would be shrunk to less than half is shrunk before.
+    """
+    shrink = int(min(1.0, scale_of(to_view)) ** -1)
+    if shrink > 1:
+        corners = np.array([[0, 0], [side, 0], [0, side], [side, side]], np.float32)
+        reach = apply(invert(to_view), corners)
+        height, width = image.shape[:2]
+        x1, y1, x2, y2 = clip(np.concatenate([reach.min(axis=0), reach.max(axis=0)]), width, height)
+        if min(x2 - x1, y2 - y1) < shrink:
+            return np.zeros((side, side, 3), np.uint8)
+        size = ((x2 - x1) // shrink, (y2 - y1) // shrink)
+        image = np.asarray(
+            cv2.resize(image[y1:y2, x1:x2], size, interpolation=cv2.INTER_AREA), np.uint8
+        )
+        ratio = np.array([(x2 - x1) / size[0], (y2 - y1) / size[1]])
+        first = np.array([x1, y1]) + (ratio - 1) / 2  # middle of the first block
+        to_view = np.column_stack([to_view[:, :2] * ratio, to_view[:, :2] @ first + to_view[:, 2]])
+    warped = cv2.warpAffine(image, to_view, (side, side), flags=cv2.INTER_LINEAR)
+    return np.asarray(warped, np.uint8)
 
 
 def _fine(image: Image) -> Image:

@@ -21,6 +21,12 @@ FIRST_FAMILY_BONUS = 0.15
 """Added to the first family's scores when the cluster's best finding is chosen: recognisers
 and swappers are aligned to its landmarks, and scores of families are not on one scale."""
 
+CLOSE_BONUS = 0.4
+"""Likewise for findings of close looks that are sure of theirs: a face is upright and of the
+size that detectors know best there."""
+
+CLOSE_SURE = 0.6
+
 INSIDE_SHARE = 0.75
 """A finding of which so much lies inside another, of at least a third of its area, is
 the same face seen by a family with smaller boxes."""
@@ -48,12 +54,13 @@ FAR_PX = 1e6
 """No box of a frame lies further out; beyond it areas would leave float32."""
 
 
-def union(found: Sequence[Detections], prefer: str = "") -> list[Face]:
+def union(found: Sequence[Detections], prefer: str = "", close: int = 0) -> list[Face]:
     """Merge findings of several looks; the best-scored one gives box and landmarks.
 
     Args:
         found: findings in picture pixels.
         prefer: family whose landmarks are taken when scores are close.
+        close: so many of them, the last ones, are findings of close looks.
 
     Returns:
         One face a cluster, largest first.  A cluster's box covers its best finding; a
@@ -73,6 +80,10 @@ def union(found: Sequence[Detections], prefer: str = "") -> list[Face]:
         raise EngineError("a detector gave boxes that are no places in a picture")
     families = [d.family for d in found for _ in range(len(d))]
     bonus = np.array([FIRST_FAMILY_BONUS if f == prefer else 0.0 for f in families])
+    if close:
+        near = np.zeros(len(scores), bool)
+        near[-sum(len(d) for d in found[-close:]) :] = True
+        bonus += CLOSE_BONUS * (near & (scores >= CLOSE_SURE))
     order = np.argsort(-(scores + bonus), kind="stable")
     overlap = iou(boxes, boxes)
     inside = _inside(boxes)

@@ -13,6 +13,8 @@ import numpy as np
 
 from edged.faces import Detections
 from edged.geometry import unturn, unturn_boxes
+from edged.stages import spots
+from edged.stages.spots import Spot
 
 FINE_SCALE = 0.5
 """Large pictures are searched at this scale too, in tiles.  Detectors find faces from 12 to
@@ -36,21 +38,34 @@ class Effort:
         turns: quarter turns, counter-clockwise.
         families: how many of the detectors, from the first on; 0 means all.
         tiles: also search large pictures in tiles, for faces that are small in them.
+        aside: further turns, in which the sizes are searched by the first family alone, and
+            no tiles.
+        close_px: side of a close look at a spot; 0 means none.  The first family has it.
+        expected: where faces were a moment ago: looked at closely when nothing explains them.
+        every: look closely at every face that is found, not only at those that lean.
     """
 
     sizes_px: tuple[int, ...]
     turns: tuple[int, ...] = (0,)
     families: int = 0
     tiles: bool = False
+    aside: tuple[int, ...] = ()
+    close_px: int = 0
+    expected: tuple[Spot, ...] = ()
+    every: bool = False
 
     def looks(self, detectors: int, shape: tuple[int, ...] = (0, 0)) -> int:
-        """Detector runs that this effort takes, on a picture of so many rows and columns."""
+        """Detector runs that this effort takes, on a picture of so many rows and columns.
+
+        Close looks are not among them: how many they are depends on what is found.
+        """
         pictures = len(self.sizes_px)
         side = max(self.sizes_px)
         if self.tiles and max(shape[:2]) * FINE_SCALE > side:
             rows, columns = (round(extent * FINE_SCALE) for extent in shape[:2])
             pictures += len(_starts(rows, side)) * len(_starts(columns, side))
-        return pictures * len(self.turns) * (min(self.families, detectors) or detectors)
+        whole = pictures * len(self.turns) * (min(self.families, detectors) or detectors)
+        return whole + len(self.sizes_px) * len(self.aside)
 
 
 @dataclass(frozen=True)
@@ -64,6 +79,8 @@ class View:
         part: of the scaled picture, x1, y1, x2, y2 px.
         scales: scaled px per picture px, x and y.
         tile: at `FINE_SCALE`, and perhaps not all of the picture.
+        spot: a close look at it instead; nothing else but the side counts then.
+        alone: for the first family only.
     """
 
     side: int
@@ -72,6 +89,8 @@ class View:
     part: tuple[int, int, int, int]
     scales: tuple[float, float]
     tile: bool = False
+    spot: Spot | None = None
+    alone: bool = False
 
     @property
     def extent(self) -> tuple[int, int]:
@@ -89,6 +108,8 @@ def views(shape: Sequence[int], effort: Effort) -> Iterator[View]:
         scales = (_across(wide / width, scale), scale)
         for turn in effort.turns:
             yield View(side, turn, (wide, tall), (0, 0, wide, tall), scales)
+        for turn in effort.aside:
+            yield View(side, turn, (wide, tall), (0, 0, wide, tall), scales, alone=True)
     side = max(effort.sizes_px)
     if not effort.tiles or max(height, width) * FINE_SCALE <= side:
         return
@@ -99,6 +120,11 @@ def views(shape: Sequence[int], effort: Effort) -> Iterator[View]:
             part = (left, top, min(left + side, wide), min(top + side, tall))
             for turn in effort.turns:
                 yield View(side, turn, (wide, tall), part, scales, tile=True)
+
+
+def close_up(spot: Spot, side: int) -> View:
+    """A close look at a spot."""
+    return View(side, 0, (side, side), (0, 0, side, side), (1.0, 1.0), spot=spot, alone=True)
 
 
 def fitted(width: int, height: int, side: int) -> tuple[int, int]:
@@ -114,6 +140,8 @@ def fitted(width: int, height: int, side: int) -> tuple[int, int]:
 
 def in_picture(seen: Detections, view: View) -> Detections:
     """Findings in a view, in pixels of the picture; without those that a tile cuts off."""
+    if view.spot is not None:
+        return spots.in_picture(seen, view.spot, view.side)
     seen = _whole(_unturned(seen, view), view)
     shift = np.array(view.part[:2], np.float32)
     scales = np.array(view.scales, np.float32)

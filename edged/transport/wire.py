@@ -138,7 +138,7 @@ class GuardNote(msgspec.Struct, kw_only=True):
 
     Attributes:
         families: detector families that searched.
-        looks: detector runs on input and output together.
+        looks: detector runs on input and output together, close looks at single faces apart.
         faces_in: faces in the union of the input search.
         swapped, filled: how they left; refilled: filled only after a failed check.
         verified_by: recogniser of the identity test.
