@@ -89,6 +89,15 @@ def guard_files(models_folder: Path) -> tuple[Path, ...]:
     )
 
 
+def how_to_measure(config: Path | str = "CONFIG") -> str:
+    """The command that measures bounds, for messages about absent ones.
+
+    Args:
+        config: of the engine; the command finds the usual places itself.
+    """
+    return f"edged calibrate guard FOLDER --config {config}"
+
+
 def load(*paths: Path) -> Calibration:
     """Read and merge calibration files; later files win entry by entry.
 

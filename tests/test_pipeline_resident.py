@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from faces_kit import ATTACKS as PLAIN_ATTACKS
 from faces_kit import E2, stranger
-from fakes.attacks import ATTACKS
 from pipeline_kit import (
     LEFT,
     RIGHT,
@@ -26,6 +25,7 @@ from pipeline_kit import (
 )
 from resident_kit import bench, scripted
 
+from edged.measure.attacks import ATTACKS
 from edged.privacy.guard import Passed, Refused
 from edged.scene import Scene
 from edged.stages.easel import HostPicture

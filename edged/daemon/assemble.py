@@ -115,9 +115,10 @@ def assemble(
     if bounds is None:
         log.error(
             "guard: no calibrated bounds for recogniser %s with swapper %s: every picture "
-            "will be refused; measure them and write calibration/guard.toml (see the README)",
+            "will be refused; measure them on photos of 7 people or more: %s",
             config.models.guard_recogniser,
             config.models.swapper,
+            calibration.how_to_measure(),
         )
     guard = Guard(align=_align, alignment_of=_alignment, recognise=stages.recogniser, bounds=bounds)
     progress("preparing characters and templates")

@@ -6,11 +6,11 @@ Every part but one is real, process boundary, sockets, outbox and guard included
 import sys
 
 import numpy as np
-from attacks import ATTACKS
 
 from edged.daemon import loading
 from edged.errors import EngineError
 from edged.faces import Detections
+from edged.measure.attacks import ATTACKS
 from edged.privacy.guard import Guard
 from edged.stages.embed import Embedder
 from edged.stages.scrfd import Scrfd

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fakes.attacks import ATTACKS
 from graph_kit import of_file
 from photos import astronaut, t1
 
@@ -13,6 +12,7 @@ from edged.builtin.mask import inner_face_mask
 from edged.builtin.pack import write_pack
 from edged.calibration import load
 from edged.geometry import similarity, template
+from edged.measure.attacks import ATTACKS
 from edged.privacy.pixels import coarse_correlation, untouched_share
 from edged.resources import data_folder
 from edged.runtime.emap import read_emap

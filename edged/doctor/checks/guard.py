@@ -43,8 +43,8 @@ def look(_host: Host, setup: Setup) -> Iterator[Finding]:
             "fail",
             f"the guard has no measured bounds {' and '.join(missing)}: nothing will leave",
             str(own),
-            advice='Measure them on your own pairs and write them there; README, "Bounds of the '
-            'guard", shows the form.',
+            advice="Measure them on a FOLDER of photos of 7 people or more: "
+            f"{calibration.how_to_measure(setup.path)}",
             data=data,
         )
     else:

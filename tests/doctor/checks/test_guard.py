@@ -28,6 +28,7 @@ def test_models_that_were_never_measured_fail(root):
     assert "[recognisers.w600k_mbf]" in one.what
     assert "swappers" not in one.what
     assert one.where.endswith("calibration/guard.toml")
+    assert "edged calibrate guard FOLDER --config " in one.advice
 
 
 def test_the_devices_own_bounds_count(root, state):

@@ -1,0 +1,1 @@
+"""What `edged calibrate guard` and `edged calibrate camera` measure; knows no terminal."""
