@@ -101,11 +101,13 @@ class Booth:
         broker: a running one; its own by default.
         extra: more TOML.
         fault: kind of fault of tests/fakes/faulty_engine.py, for an engine with a broken part.
+        environment: more variables for the engine.
     """
 
     def __init__(
         self, folder, *, models=None, actor=None, template=None, broker=None, extra="",
         fault=None, isolation="namespace", calibration=CALIBRATION, consumer=True,
+        environment=None,
     ):  # fmt: skip
         self.folder = Path(folder)
         self.run_dir = self.folder / "run"
@@ -114,6 +116,7 @@ class Booth:
         self._own_broker = broker is None
         self._with_consumer = consumer
         self._fault = fault
+        self._environment = environment
         self._isolation = isolation
         names = {"actor": "builtin:character", "template": "builtin:poster"}
         for name, image in (("actor", actor), ("template", template)):
@@ -184,8 +187,8 @@ class Booth:
     def endpoint(self):
         return f"ipc://{self.run_dir}/frames.sock"
 
-    def _start(self, argv):
-        env = {**os.environ, "EDGED_RUN_DIR": str(self.run_dir)}
+    def _start(self, argv, environment=None):
+        env = {**os.environ, "EDGED_RUN_DIR": str(self.run_dir), **(environment or {})}
         return subprocess.Popen([sys.executable, *argv], stdout=self.log, stderr=self.log, env=env)
 
     def _edged(self, name):
@@ -197,7 +200,7 @@ class Booth:
             faulty = str(Path(__file__).parent / "fakes" / "faulty_engine.py")
             launch = ["-m", "edged.privacy.launch", self._isolation, "--", sys.executable]
             argv = [*launch, faulty, self._fault, *argv[2:]]
-        self.engine = self._start(argv)
+        self.engine = self._start(argv, self._environment)
         if wait:
             self.wait_engine()
 

@@ -13,6 +13,7 @@ import numpy as np
 from edged.daemon import flow as flow_module
 from edged.daemon.flow import Flow
 from edged.daemon.flow_parts import FlowParts
+from edged.daemon.pulse import Pulse
 from edged.health import Health
 from edged.pipeline_parts import Outcome
 from edged.privacy.buffers import OutgoingPool
@@ -129,6 +130,7 @@ class Rig:
             barred=barred,
             on_row=lambda: self.rows.append(1),
             on_event=lambda *event: self.events.append(event),
+            pulse=Pulse(lambda: None),
         )
         self.flow = Flow(self.parts)
 

@@ -27,8 +27,11 @@ from edged.transport.rundir import default_run_dir, make_run_dir
 
 log = logging.getLogger(__name__)
 
-WATCHDOG_S = 30.0
+WATCHDOG_S = 60.0
 """Silence after which `edged run` takes a program for hung; as WatchdogSec= of the units."""
+
+_DEADLINES = 2
+"""A frame on its way feeds no watchdog, and may take all of `frames.deadline_ms`."""
 
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")]
 
@@ -48,8 +51,9 @@ def run(config: ConfigFile = None, run_dir: RunDir = None, verbose: Verbose = Fa
     if settings.isolation.mode != "off":
         program = launched(settings.isolation.mode, program)
     uplink_program = _command("uplink", path, folder, verbose=verbose)
+    patience_s = max(WATCHDOG_S, _DEADLINES * settings.frames.deadline_ms / 1000)
     programs = [
-        Program("engine", tuple(program), watchdog_s=WATCHDOG_S),
+        Program("engine", tuple(program), watchdog_s=patience_s),
         Program("uplink", tuple(uplink_program), watchdog_s=WATCHDOG_S),
     ]
     log.info("configuration %s, sockets in %s", path, folder)

@@ -27,6 +27,7 @@ from edged.daemon.flow_parts import FlowParts
 from edged.daemon.listening import Listening
 from edged.daemon.orders import Orders
 from edged.daemon.owner import Owner
+from edged.daemon.pulse import Pulse, self_test_of
 from edged.daemon.storage import open_outbox
 from edged.errors import ConfigError, FrameError
 from edged.health import Health
@@ -150,6 +151,7 @@ class Engine:
         )
         view = ViewPublisher(frames.view_endpoint or self._socket("view"))
         self._stack.callback(view.close)
+        self._pulse = Pulse(self_test_of(kit.stages, config.guard.stream_sizes_px[0]))
         listening = Listening(
             kit.serving.loaded, kit.serving.listen, config.models.folder.parent / "calibration"
         )
@@ -190,6 +192,7 @@ class Engine:
                 on_row=self._wake_egress,
                 on_event=self.event,
                 between_frames=kit.serving.between_frames,
+                pulse=self._pulse,
                 owner=self._owner,
             )
         )
@@ -234,6 +237,7 @@ class Engine:
     def run(self, notifier: Notifier) -> None:
         """Tick until :meth:`stop`."""
         next_health_s = next_enforce_s = next_models_s = documents.now_s()
+        beats = 0
         while not self._stop.wait(TICK_S):
             now_s = documents.now_s()
             self._check(now_s)
@@ -250,7 +254,8 @@ class Engine:
             if now_s >= next_enforce_s:
                 next_enforce_s = now_s + ENFORCE_S
                 self._enforce()
-            if self._flow.alive() and self._frames.alive:
+            if self._pulse.beats != beats and self._frames.alive:
+                beats = self._pulse.beats
                 notifier.alive()
 
     def _check(self, now_s: float) -> None:
@@ -264,6 +269,7 @@ class Engine:
         self._health.trouble("uplink", "uplink-absent" if absent else None)
         alive = self._flow.alive() and self._frames.alive
         self._health.trouble("flow", None if alive else "pipeline-thread-ended")
+        self._health.trouble("self-test", self._pulse.trouble or None)
 
     def _enforce(self) -> None:
         try:

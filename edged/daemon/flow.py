@@ -57,8 +57,6 @@ class Flow:
         self._threads: list[threading.Thread | Task] = []
         self._own: Owner | None = None
         self._published_s: dict[str, float] = {}
-        self.progress = 0
-        """Frames finished; a watchdog is fed when this moves."""
 
     def start(self) -> None:
         """Start the threads."""
@@ -158,6 +156,7 @@ class Flow:
         """What is done with sessions while no frame is in them."""
         try:
             self._parts.between_frames()
+            self._parts.pulse.between()
         except Exception as error:  # noqa: BLE001 - the boundary, as above
             log.error("between frames: %s", type(error).__name__)  # noqa: TRY400
 
@@ -185,7 +184,7 @@ class Flow:
     def _finish_loop(self) -> None:
         while (item := self._next(self._to_finish, WORK)) is not None:
             self._finish(item)
-            self.progress += 1
+            self._parts.pulse.finished(item.outcome and item.outcome.ruling)
 
     def _finish(self, item: Item) -> None:
         """Answer a frame, whatever happens."""

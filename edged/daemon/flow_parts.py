@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from edged.daemon.owner import Owner
+from edged.daemon.pulse import Pulse
 from edged.errors import FrameError
 from edged.faces import Image
 from edged.health import Health
@@ -111,6 +112,8 @@ class FlowParts:
     """The built-in pack runs and the broker is remote: nothing goes to the outbox."""
     on_row: Callable[[], None]
     on_event: Callable[[str, str, dict[str, int]], None]
+    pulse: Pulse
+    """Told of frames that are through, and given time between them."""
     between_frames: Callable[[], None] = lambda: None
     """Called on the thread of the sessions when no frame is in them."""
     owner: Owner | None = None

@@ -334,8 +334,8 @@ def test_a_decode_under_way_at_the_stop_is_answered(tmp_path, monkeypatch):
 
 
 def test_it_counts_what_it_did(rig):
-    """Frames by verdict for health, and progress for the watchdog."""
+    """Frames by verdict for health, and beats for the watchdog."""
     rig.answers.of(rig.shoot())
     rig.answers.of(rig.stream())
-    until(lambda: rig.flow.progress == 2)
+    until(lambda: rig.parts.pulse.beats == 2)
     assert rig.counts() == {"queued": 1, "shown": 1}

@@ -4,6 +4,7 @@ Every part but one is real, process boundary, sockets, outbox and guard included
 """
 
 import sys
+import time
 
 import numpy as np
 
@@ -48,6 +49,19 @@ class Forgetful:
         return Detections.none(self.family) if Forgetful.second_look else found
 
 
+class Hanging:
+    """A detector that never comes back from a picture with a face, as a lost GPU does."""
+
+    def __init__(self, inner):
+        self._inner, self.family = inner, inner.family
+
+    def __call__(self, picture, side):
+        found = self._inner(picture, side)
+        while len(found):
+            time.sleep(1)
+        return found
+
+
 def check_blindly(self, *args):
     Forgetful.second_look = True
     try:
@@ -62,6 +76,8 @@ if KIND in ATTACKS:
     loading.Swapper = FaultySwapper
 elif KIND == "raising-recogniser":
     loading.Embedder = Raising
+elif KIND == "hanging-detector":
+    loading.Scrfd = lambda *a: Hanging(Scrfd(*a))
 elif KIND == "forgetful-detectors":
     loading.Scrfd = lambda *a: Forgetful(Scrfd(*a))
     loading.YuNet = lambda *a: Forgetful(YuNet(*a))
