@@ -22,8 +22,8 @@ Part = Literal[
 class MaskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What of a face is changed, the table `[scenes.NAME.mask]`.
 
-    Whatever is kept of a visitor's face counts for the guard as an unchanged part of it
-    (`keep_mouth`: all but the mouth itself); a face of which too much is kept is filled.
+    Whatever is kept of a visitor's face counts for the guard as an unchanged part of it: a
+    face of which too much is kept is filled.
 
     Attributes:
         shape: outline of what is pasted: "auto" (the swapper's own), "oval" or "box".

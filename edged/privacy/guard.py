@@ -25,7 +25,7 @@ import numpy as np
 from edged.calibration import Bounds
 from edged.faces import Embedding, Face, Floats, Image, Points
 from edged.geometry import Matrix, iou
-from edged.privacy.pixels import coarse_correlation, untouched_share
+from edged.privacy.pixels import still_shows, untouched_share
 from edged.privacy.regions import (
     Rect,
     Region,
@@ -251,7 +251,7 @@ class Guard:
         blind = len(again) < SEEN_AGAIN * len(swapped)
         for region in swapped:
             after = self.align(check.out, _need(region.to_crop))
-            if self._same(_need(region.before), after) or self._beside(check, region.face):
+            if self._same(_need(region.before), after, region) or self._beside(check, region.face):
                 failed.append(region)
                 reason = Reason.FACE_UNCHANGED
             elif blind and region not in again:
@@ -297,13 +297,10 @@ class Guard:
             suspects.append(_Suspect(after, owner if swapped else None, face, before))
         return False
 
-    def _same(self, before: Image, after: Image) -> bool:
-        """Whether an aligned crop still shows its input."""
-        bounds = _need(self.bounds)
-        return (
-            coarse_correlation(before, after) > bounds.coarse_max
-            or untouched_share(before, after) > bounds.untouched_max
-        )
+    def _same(self, before: Image, after: Image, region: Region | None = None) -> bool:
+        """Whether an aligned crop still shows its input: as a whole, or but for a kept mouth."""
+        bounds, kept = _need(self.bounds), region is not None and region.mouth_kept
+        return still_shows(before, after, bounds.coarse_max, bounds.untouched_max, mouth_kept=kept)
 
     def _recognised(self, check: _Check, suspects: list[_Suspect]) -> list[_Suspect]:
         """Those whose crop, or its mirror image, is too near to any input face."""

@@ -116,15 +116,20 @@ def _by_histogram(crop: Image, some: Image, other: Image, to: Image) -> None:
 
 def _table(some: Image, other: Image) -> Image:
     """(256,) uint8: level -> level."""
-    ranks, goal = _ranks(some), _ranks(other)
-    present = np.flatnonzero(np.bincount(other, minlength=256))
-    return np.rint(np.interp(ranks, goal[present], present)).astype(np.uint8)
+    (own, ranks), (levels, goal) = _ranks(some), _ranks(other)
+    table = np.interp(np.arange(256), own, np.interp(ranks, goal, levels))
+    # Levels beyond those of the sample go on as its last ones.
+    low, high = own[0], own[-1]
+    table[:low] = table[low] + np.arange(-low, 0)
+    table[high + 1 :] = table[high] + np.arange(1, 256 - high)
+    return np.asarray(np.rint(np.clip(table, 0, 255)), np.uint8)
 
 
-def _ranks(levels: Image) -> NDArray[np.float64]:
-    """(256,) share of the pixels below each level, with half of its own."""
-    counts = np.bincount(levels, minlength=256)
-    return np.asarray((np.cumsum(counts) - counts / 2) / levels.size, np.float64)
+def _ranks(pixels: Image) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Levels that occur, and of each the share of the pixels below it with half of its own."""
+    counts = np.bincount(pixels, minlength=256)
+    levels = np.flatnonzero(counts)
+    return levels, ((np.cumsum(counts) - counts / 2) / pixels.size)[levels]
 
 
 _RULES: Mapping[str, Callable[[Image, Image, Image, Image], None]] = {

@@ -21,7 +21,7 @@ from edged.stages.segment import SOFT_PX, regions_mask
 TEMPLATE, SIDE_PX = "arcface_128", 128
 """The crop that mouths are drawn in: the usual swapper's, which takes them as they are."""
 
-ZONE_112 = (37, 78, 75, 112)
+ZONE_112 = (31, 78, 81, 112)
 """x1, y1, x2, y2 on the 112 px ArcFace crop; the mirror image of itself."""
 
 _WIDER, _HIGHER = 0.72, 0.40
