@@ -7,7 +7,7 @@ Knows nothing of models, sockets or configuration.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,24 @@ class Detections:
         )
 
 
+@dataclass(frozen=True)
+class Touch:
+    """What restoring did to one face.
+
+    Attributes:
+        kind: "anew" by the network, "kept" detail of an earlier frame, "waiting" for its
+            turn, or "small": left as it was, since it would gain nothing.
+        strength: blend of the restorer's output that is in the picture, 0..1.
+        drift: identity drift, at most; None where it is not measured.
+        eased: less than was asked for, so that the drift keeps its bound.
+    """
+
+    kind: Literal["anew", "kept", "waiting", "small"]
+    strength: float = 0.0
+    drift: float | None = None
+    eased: bool = False
+
+
 @dataclass(repr=False, eq=False)
 class Face:
     """One face of one frame, after the union over detectors.
@@ -81,6 +99,7 @@ class Face:
         others: (5, 2) float32 px each, landmarks of merged findings that lie elsewhere.
         steadied: (5, 2) float32 px, landmarks steadied over a stream's frames; what is cut
             out and pasted goes by these, what is checked or filled never.
+        touch: what restoring did to it.
     """
 
     box: Floats
@@ -91,6 +110,7 @@ class Face:
     embedding: Embedding | None = field(default=None)
     others: tuple[Points, ...] = ()
     steadied: Points | None = None
+    touch: Touch | None = None
 
     @property
     def pasted_by(self) -> Points:
