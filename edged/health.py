@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from edged.faces import Touch
 from edged.transport.wire import State
 from edged.verdicts import Reason, Verdict
 
@@ -39,6 +40,7 @@ class Health:
         self._latency: deque[float] = deque(maxlen=WINDOW)
         self._done_s: deque[float] = deque(maxlen=4 * WINDOW)
         self._guard: Counter[str] = Counter()
+        self._restore: Counter[str] = Counter()
         self._last_frame_s: dict[str, float] = {}
         self._troubles: dict[str, str] = {}
         self._paused = False
@@ -85,6 +87,12 @@ class Health:
                 faces=faces,
                 embeds=embedded,
             )
+
+    def restored(self, touches: Iterable[Touch]) -> None:
+        """What restoring did to the faces of one frame."""
+        with self._lock:
+            self._restore.update(touch.kind for touch in touches)
+            self._restore["eased"] += sum(touch.eased for touch in touches)
 
     def trouble(self, name: str, reason: str | None) -> None:
         """Something is wrong (a reason) or right again (None); clears itself."""
@@ -136,6 +144,7 @@ class Health:
                 "verdicts": dict(sorted(self._verdicts.items())),
                 "reasons": dict(sorted(self._reasons.items())),
                 "guard": self._guard_figures(),
+                "restore": dict(sorted(self._restore.items())),
                 "cameras": {
                     name: {"last_frame_age_s": round(now_s - t, 1)}
                     for name, t in sorted(self._last_frame_s.items())

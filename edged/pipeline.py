@@ -19,12 +19,14 @@ from edged.pipeline_lookout import eyes
 from edged.pipeline_masks import Placing, in_colour
 from edged.pipeline_parts import Job, Outcome, Stages, Watch
 from edged.pipeline_portrait import portrait
-from edged.pipeline_studio import Studio, box_px
+from edged.pipeline_restore import restore
+from edged.pipeline_studio import Studio, box_px, drift_of, strength_of, touches_of
 from edged.pipeline_who import Who
 from edged.privacy.buffers import OutgoingPool
 from edged.privacy.guard import Guard, Refused, Region, fill_region
 from edged.scene import GuardSettings
 from edged.stages.easel import Easel, HostPicture
+from edged.stages.kept import Memory
 from edged.transport.wire import FaceNote
 from edged.verdicts import Reason
 
@@ -68,6 +70,7 @@ class Pipeline:
         self._characters = characters
         self._templates = templates
         self._who = Who(self._studio, wearers or {})
+        self._details: dict[str, Memory] = {}
 
     def process(self, frame: Image, job: Job) -> Outcome:
         """Turn one frame into a passed picture or a refusal.
@@ -133,7 +136,10 @@ class Pipeline:
             with watch("paste"):
                 swapped = in_colour(swapped, frame, placing, scene)
                 canvas.paste(swapped, to_crop, placing.mask, placing.layers)
-            studio.restore(canvas, faces, scene, watch, placing.layers)
+            restore(
+                studio, canvas, faces, job, watch,
+                memory=self._details_of(job), layers=placing.layers,
+            )  # fmt: skip
             for region, character, _ in todo:
                 region.action, region.identity = "swapped", character.name
                 region.mouth_kept = scene.mask.keep_mouth
@@ -161,7 +167,12 @@ class Pipeline:
                 shape=frame.shape,
                 embedded=seen.embedded,
             ),
+            touches=touches_of([region.face for region in seen.regions]),
         )
+
+    def _details_of(self, job: Job) -> Memory | None:
+        """What restoring added to the faces of a stream; a shot has no frames before it."""
+        return self._details.setdefault(job.camera, Memory()) if job.tracked else None
 
 
 def _lost_face(box: Floats) -> Face:
@@ -172,4 +183,11 @@ def _lost_face(box: Floats) -> Face:
 def _disguise_note(region: Region, out: Image) -> FaceNote:
     action = "swapped" if region.action == "swapped" else "filled"
     box = box_px(region.face.box, out)
-    return FaceNote(box_px=box, action=action, identity=region.identity)  # type: ignore[arg-type]
+    touch = region.face.touch if action == "swapped" else None
+    return FaceNote(
+        box_px=box,
+        action=action,  # type: ignore[arg-type]
+        identity=region.identity,
+        restored=strength_of(touch),
+        identity_drift=drift_of(touch),
+    )

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from edged.faces import Touch
 from edged.privacy.buffers import OutgoingBuffer
 from edged.privacy.guard import Passed, Refused
 from edged.runtime.session import Meter
@@ -91,6 +92,7 @@ class Outcome:
         faces: notes for the result.
         guard: note for the result.
         bystanders: faces that were not used (portrait).
+        touches: what restoring did to each swapped face.
         stages_ms: wall time of each stage; session_ms: of it inside sessions.
     """
 
@@ -99,6 +101,7 @@ class Outcome:
     faces: tuple[FaceNote, ...] = ()
     guard: GuardNote | None = None
     bystanders: int = 0
+    touches: tuple[Touch, ...] = ()
     stages_ms: dict[str, float] = field(default_factory=dict)
     session_ms: dict[str, float] = field(default_factory=dict)
 

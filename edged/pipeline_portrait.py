@@ -14,7 +14,17 @@ from edged.cast import Template
 from edged.faces import Embedding, Face, Image
 from edged.pipeline_masks import Placing, in_colour
 from edged.pipeline_parts import Job, Outcome, Watch
-from edged.pipeline_studio import Studio, box_px, boxes_of, side, sure
+from edged.pipeline_restore import restore
+from edged.pipeline_studio import (
+    Studio,
+    box_px,
+    boxes_of,
+    drift_of,
+    side,
+    strength_of,
+    sure,
+    touches_of,
+)
 from edged.privacy.consent import cover
 from edged.privacy.guard import Rect, Refused, Region, Slot
 from edged.stages.search import search
@@ -69,8 +79,8 @@ def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: 
     with watch("paste"):
         coloured = in_colour(swapped, template.image, placing, job.scene)
         rects = canvas.paste(coloured, placing.to_crop, placing.mask, placing.layers)
-    restored = studio.restore(canvas, placed, job.scene, watch, placing.layers)
-    rects = [_hull(a, b) for a, b in zip(rects, restored, strict=True)] if restored else rects
+    restored = restore(studio, canvas, placed, job, watch, layers=placing.layers)
+    rects = [_hull(a, b) for a, b in zip(rects, restored, strict=True)]
     with watch("copy"):
         canvas.finish()
     with watch("guard"):
@@ -89,8 +99,15 @@ def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: 
             search=look,
         )
     notes = tuple(
-        FaceNote(box_px=box_px(s.box, out), action="slot", slot=number, consent=c.ref)
-        for number, (s, c) in enumerate(zip(slots, covered, strict=True))
+        FaceNote(
+            box_px=box_px(face.box, out),
+            action="slot",
+            slot=number,
+            consent=c.ref,
+            restored=strength_of(face.touch),
+            identity_drift=drift_of(face.touch),
+        )
+        for number, (face, c) in enumerate(zip(placed, covered, strict=True))
     )
     return Outcome(
         ruling,
@@ -106,6 +123,7 @@ def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: 
             swapped=len(notes),
         ),
         bystanders=len(bystanders),
+        touches=touches_of(placed),
     )
 
 

@@ -10,18 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edged.faces import Face, Floats, Image
+from edged.faces import Face, Floats, Image, Touch
 from edged.geometry import Matrix
 from edged.pipeline_masks import face_layers, shape_mask
 from edged.pipeline_parts import Job, Stages, Watch
 from edged.privacy.buffers import OutgoingPool
-from edged.privacy.guard import Guard, Passed, Rect, Refused, Region
+from edged.privacy.guard import Guard, Passed, Refused, Region
 from edged.scene import GuardSettings, Scene
 from edged.stages.align import matrices
-from edged.stages.easel import Canvas, Easel, HostPicture, Picture
+from edged.stages.easel import Easel, HostPicture, Picture
 from edged.stages.embed import SIZE_PX
 from edged.stages.layers import Layer
 from edged.stages.paste import Mask
+from edged.stages.restore import Restorer
 from edged.stages.views import Effort
 from edged.transport.wire import GuardNote
 
@@ -122,37 +123,9 @@ class Studio:
         swapper = self.stages.swapper
         return shape_mask(scene, self.stages.swap_mask, swapper.template_name, swapper.size_px)
 
-    def restore(
-        self,
-        canvas: Canvas,
-        faces: Sequence[Face],
-        scene: Scene,
-        watch: Watch,
-        layers: Sequence[Layer] = (),
-    ) -> list[Rect]:
-        """Restore faces of the outgoing picture, in place; what was touched.
-
-        Args:
-            canvas: the picture.
-            faces: in it.
-            scene: how.
-            watch: times it.
-            layers: what of each of these faces may be changed.
-        """
-        restorer, mask = self.stages.restorer, self.stages.restore_mask
-        if restorer is None or mask is None or not scene.restore or not faces:
-            return []
-        with watch("restore"):
-            to_crop = [
-                sure(m)
-                for m in matrices(
-                    [f.pasted_by for f in faces], restorer.template_name, restorer.size_px
-                )
-            ]
-            restored = canvas.restore(restorer, to_crop, scene.restore_strength)
-        with watch("paste"):
-            mask = shape_mask(scene, mask, restorer.template_name, restorer.size_px)
-            return canvas.paste(restored, to_crop, mask, layers)
+    def restore_mask(self, own: Mask, restorer: Restorer, scene: Scene) -> Mask:
+        """The outline of a restorer's paste."""
+        return shape_mask(scene, own, restorer.template_name, restorer.size_px)
 
     def note(
         self,
@@ -195,6 +168,21 @@ def sure(matrix: Matrix | None) -> Matrix:
         msg = "degenerate landmarks got past the check"
         raise RuntimeError(msg)
     return matrix
+
+
+def touches_of(faces: Sequence[Face]) -> tuple[Touch, ...]:
+    """What restoring did to those that it was asked for."""
+    return tuple(face.touch for face in faces if face.touch is not None)
+
+
+def strength_of(touch: Touch | None) -> float:
+    """For a result: how much of a face is restored."""
+    return round(touch.strength, 3) if touch else 0.0
+
+
+def drift_of(touch: Touch | None) -> float | None:
+    """For a result: the drift of a face, where it was measured."""
+    return round(touch.drift, 3) if touch and touch.drift is not None else None
 
 
 def box_px(box: Floats, out: Image) -> tuple[int, int, int, int]:

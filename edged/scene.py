@@ -76,6 +76,13 @@ class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             spread of its LAB channels) or "histogram" (of each of BGR).
         restore: run the restorer on swapped faces.
         restore_strength: blend of the restorer's output, 0..1.
+        restore_min_face_px: smaller faces are not restored: their swap is not enlarged
+            when it is pasted, so that there is nothing to add.
+        restore_every_n: a face in a stream is restored every so many frames; between them
+            the detail that was added to it is carried on, as far as it still fits.
+        max_identity_drift: how far restoring may move a face away from who it was made to
+            be, 1 - cosine by the guard's recogniser; beyond it less is restored.  0 does
+            not measure it.
         allow_empty: let a frame without any face leave.
         fill_bgr: colour of a filled face.
         jpeg_quality: of the outgoing picture, 50..100.
@@ -99,6 +106,9 @@ class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     colour: Literal["none", "lab", "histogram"] = "none"
     restore: bool = True
     restore_strength: float = 0.8
+    restore_min_face_px: int = 80
+    restore_every_n: int = 1
+    max_identity_drift: float = 0.3
     allow_empty: bool = False
     fill_bgr: tuple[int, int, int] = (96, 96, 96)
     jpeg_quality: int = 90

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from edged.faces import Touch
 from edged.health import FPS_WINDOW_S, WINDOW, Health
 from edged.verdicts import Reason, Verdict
 
@@ -144,3 +145,10 @@ def test_threads_lose_no_frame(health):
     while any(t.is_alive() for t in threads):
         document(health)
     assert document(health)["verdicts"] == {"shown": 2000}
+
+
+def test_what_restoring_did_adds_up(health):
+    """By kind, and how many faces were given less for the sake of the bound."""
+    health.restored([Touch("anew", 0.8, 0.1), Touch("anew", 0.5, 0.3, eased=True)])
+    health.restored([Touch("kept", 0.8, 0.1), Touch("small")])
+    assert document(health)["restore"] == {"anew": 2, "eased": 1, "kept": 1, "small": 1}

@@ -32,6 +32,7 @@ from edged.stages.easel import HostPicture
 from edged.stages.embed import SIZE_PX, Embedder
 from edged.stages.resident import easel_on
 from edged.stages.restore import Restorer
+from edged.stages.retouch import MEASURE_EVERY
 from edged.stages.swap import Swapper
 from edged.verdicts import Reason
 
@@ -167,14 +168,43 @@ def test_a_frame_goes_up_once_and_comes_down_once():
     image = frame()
     parts = {"swapper": swapper(), "recogniser": recogniser(), "restorer": restorer()}
     pipeline, _ = make(Eyes(BOTH), easel=easel, **parts)
-    assert isinstance(pipeline.process(image, shot(RESTORED)).ruling, Passed)
+    scene = with_scene(restore=True, restore_strength=0.5, max_identity_drift=0)
+    assert isinstance(pipeline.process(image, shot(scene)).ruling, Passed)
     traffic.up.clear()
     traffic.down.clear()
-    assert isinstance(pipeline.process(image, shot(RESTORED)).ruling, Passed)
+    assert isinstance(pipeline.process(image, shot(scene)).ruling, Passed)
     assert traffic.up == [image.shape], "masks went up before"
     assert traffic.down.count(image.shape) == 1
     rest = [shape for shape in traffic.down if shape != image.shape]
     assert rest == [(2, SIZE_PX, SIZE_PX, 3)], "the guard's crops of the input"
+
+
+def test_restored_crops_of_a_stream_come_down_to_be_measured_now_and_then():
+    """For the bound on identity drift; in the frames between they stay on the device."""
+    easel, traffic = easel_on(device()[0]), device()[1]
+    parts = {"swapper": swapper(), "recogniser": recogniser(), "restorer": restorer()}
+    pipeline, _ = make(Eyes(BOTH), easel=easel, **parts)
+    came_down = []
+    for number in range(2 * MEASURE_EVERY):
+        traffic.down.clear()
+        outcome = pipeline.process(frame(), stream(100 * number, RESTORED))
+        assert isinstance(outcome.ruling, Passed)
+        assert all(note.identity_drift is not None for note in outcome.faces)
+        came_down.append((2, 512, 512, 3) in traffic.down)
+    assert came_down == ([True] + [False] * (MEASURE_EVERY - 1)) * 2
+
+
+def test_kept_details_are_the_host_s_own():
+    """A scene that restores now and then shows the same pictures on both."""
+    scene = with_scene(restore=True, restore_strength=0.5, restore_every_n=3)
+    easel = easel_on(device()[0])
+    pair = []
+    for where in (HostPicture, easel):
+        parts = {"swapper": swapper(), "recogniser": recogniser(), "restorer": restorer()}
+        pair.append(make(Eyes(BOTH), easel=where, **parts)[0])
+    for number in range(5):
+        here, there = (one.process(frame(), stream(100 * number, scene)) for one in pair)
+        assert_alike(here, there)
 
 
 class Stale:

@@ -33,12 +33,11 @@ class Drift:
 
     Attributes:
         recogniser: judges.
-        template_name, size_px: of the restorer's crops.
+        template_name: alignment of the restorer's crops.
     """
 
     recogniser: Embedder
     template_name: str
-    size_px: int
 
     def __call__(self, before: Image, after: Image) -> Floats:
         """Drift of each of n faces, in one run of the recogniser.

@@ -43,6 +43,10 @@ class Canvas(Protocol):
         """Cut n faces and restore them, 0 (not at all) to 1."""
         ...
 
+    def cut(self, to_crop: Sequence[Matrix], size_px: int) -> Image:
+        """Cut n faces for work in host memory, (n, size_px, size_px, 3) uint8 BGR."""
+        ...
+
     def paste(
         self, made: Crops, to_crop: Sequence[Matrix], mask: Mask, layers: Sequence[Layer] = ()
     ) -> list[Rect]:
@@ -108,6 +112,10 @@ class HostCanvas:
     def restore(self, restorer: Restorer, to_crop: Sequence[Matrix], strength: float) -> Crops:
         """See :class:`Canvas`."""
         return restorer(crops(self._out, to_crop, restorer.size_px), strength)
+
+    def cut(self, to_crop: Sequence[Matrix], size_px: int) -> Image:
+        """See :class:`Canvas`."""
+        return crops(self._out, to_crop, size_px)
 
     def paste(
         self, made: Crops, to_crop: Sequence[Matrix], mask: Mask, layers: Sequence[Layer] = ()

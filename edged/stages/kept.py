@@ -31,15 +31,21 @@ SKETCH_PX = 32
 """Side of the small grey picture by which a crop is compared with an earlier one."""
 
 RIM_PX = 4
-"""Of the sketch, not compared: what lies there is not pasted."""
+"""Of a sketch, left out of its mean and spread: what lies there is not pasted."""
 
-FITS, UNFIT = 1.5, 8.0
-"""Mean difference of two sketches, grey levels: up to the first all of a detail is added,
-from the second on nothing.  Fitted to the share that comes nearest to the truth on
-generated sequences of a talking and turning face (`tests/bench/RESULTS.md`)."""
+SPREAD = 50.0
+"""Standard deviation of a sketch; about that of the face that the bounds were fitted on."""
+
+BLOCKS = 8
+"""They are compared in so many blocks a side: a mouth that opens is no reason to lose the eyes."""
+
+FITS, UNFIT = 1.5, 8.5
+"""Mean difference of a block, grey levels: up to the first all of a detail is added there,
+from the second on nothing.  Fitted to the share that comes nearest to the truth on generated
+streams of a talking and turning face: 0.9 at 2, 0.5 at 4.5, 0.2 at 9 (tests/restore_kit.py)."""
 
 WORN = 0.5
-"""A detail that fits less is made anew at half its time already."""
+"""A detail that fits less, over all, is made anew at half its time already."""
 
 RISE_A_FRAME = 0.25
 """What is added of a restoration grows by so much a frame at most: while a face moves faster
@@ -57,24 +63,53 @@ def detail_of(restored: Image, crop: Image) -> Image:
     return np.asarray(cv2.addWeighted(restored, 1, crop, -1, _BIAS), np.uint8)
 
 
-def with_detail(crop: Image, detail: Image, share: float) -> Image:
-    """A crop with a share 0..1 of a detail added, (S, S, 3) uint8, newly made."""
-    return np.asarray(cv2.addWeighted(crop, 1, detail, share, -_BIAS * share), np.uint8)
+def with_detail(crop: Image, detail: Image, shares: Floats) -> Image:
+    """A crop with a detail added, newly made.
+
+    Args:
+        crop: (S, S, 3) uint8 BGR.
+        detail: likewise, see :func:`detail_of`.
+        shares: (8, 8) float32 0..1, how much of it in each block; between their middles it
+            changes smoothly.
+    """
+    share = float(shares[0, 0])
+    if (shares == share).all():
+        return np.asarray(cv2.addWeighted(crop, 1, detail, share, -_BIAS * share), np.uint8)
+    weights = np.rint(shares * 255).astype(np.uint8)
+    alpha = cv2.cvtColor(cv2.resize(weights, crop.shape[1::-1]), cv2.COLOR_GRAY2BGR)
+    grey = np.full_like(detail, _BIAS)
+    up, down = cv2.subtract(detail, grey), cv2.subtract(grey, detail)
+    made = cv2.add(crop, cv2.multiply(up, alpha, scale=1 / 255))
+    return np.asarray(cv2.subtract(made, cv2.multiply(down, alpha, scale=1 / 255)), np.uint8)
 
 
 def sketch(crop: Image) -> Floats:
-    """A small grey picture of a crop, (32, 32) float32, mean 0: light may change."""
+    """A small grey picture of a crop, (32, 32) float32, mean 0 and spread 50.
+
+    So light may change, and a dark face counts like a bright one; what has next to no
+    contrast is not blown up to noise.
+    """
     grey = np.asarray(cv2.cvtColor(shrunk(crop, SKETCH_PX), cv2.COLOR_BGR2GRAY), np.float32)
     if len(grey) != SKETCH_PX:
         side = (SKETCH_PX, SKETCH_PX)
         grey = np.asarray(cv2.resize(grey, side, interpolation=cv2.INTER_AREA), np.float32)
-    return np.asarray(grey - grey.mean(), np.float32)
+    mean, spread = cv2.meanStdDev(grey[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX])
+    return np.asarray((grey - mean[0, 0]) * (SPREAD / max(spread[0, 0], SPREAD / 4)), np.float32)
 
 
-def fit(then: Floats, now: Floats) -> float:
-    """How much of a detail still fits, 1 (all) to 0, by two sketches."""
-    apart = float(np.abs(then - now)[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX].mean())
-    return min(1.0, max(0.0, (UNFIT - apart) / (UNFIT - FITS)))
+def fit(then: Floats, now: Floats) -> Floats:
+    """How much of a detail still fits by two sketches, (8, 8) float32: 1 (all) to 0."""
+    apart = np.abs(then - now).reshape(BLOCKS, SKETCH_PX // BLOCKS, BLOCKS, -1).mean(axis=(1, 3))
+    return np.asarray(np.clip((UNFIT - apart) / (UNFIT - FITS), 0, 1), np.float32)
+
+
+def over_all(shares: Floats) -> float:
+    """One number for a face; the blocks at the rim are not pasted."""
+    return float(shares[1:-1, 1:-1].mean())
+
+
+ALL: Floats = np.ones((BLOCKS, BLOCKS), np.float32)
+"""Shares of all of a detail."""
 
 
 @dataclass(repr=False, eq=False)
@@ -84,17 +119,19 @@ class Kept:
     Attributes:
         made: number of the frame in which it was restored.
         share: of the restoration that the bound on drift allows, 0..1.
-        level: of that, what went into the last picture, 0..1.
+        level: (8, 8) of that, what went into the last picture, 0..1.
         drift: at that share; None where it is not measured.
+        measured: number of the frame in which it was.
         detail: see :func:`detail_of`; None where details are not kept.
         sketch: of the crop that it was made for; likewise.
         used: number of the last frame that had the face.
     """
 
-    made: int
+    made: int = 0
     share: float = 1.0
-    level: float = 1.0
+    level: Floats = field(default_factory=lambda: ALL)
     drift: float | None = None
+    measured: int = 0
     detail: Image | None = None
     sketch: Floats | None = None
     used: int = 0
@@ -113,6 +150,10 @@ class Memory:
         for key in [k for k, v in self._kept.items() if self.frame - v.used > FORGET_FRAMES]:
             del self._kept[key]
 
+    def look(self, key: Hashable) -> Kept | None:
+        """What is kept of a face, which does not count as seen."""
+        return self._kept.get(key)
+
     def get(self, key: Hashable) -> Kept | None:
         """What is kept of a face in this frame."""
         found = self._kept.get(key)
@@ -122,7 +163,7 @@ class Memory:
 
     def keep(self, key: Hashable, kept: Kept) -> None:
         """Keep what was made in this frame; the oldest make room."""
-        kept.used = self.frame
+        kept.made = kept.used = self.frame
         self._kept.pop(key, None)
         self._kept[key] = kept
         while self.bytes > MOST_BYTES:
@@ -138,7 +179,7 @@ class Memory:
         Args:
             keys: of the faces.
             every_n: frames.
-            fits: of their details, see :func:`fit`; none where every frame is restored.
+            fits: of their details, over all; none where every frame is restored.
         """
         waiting = []
         for i, key in enumerate(keys):

@@ -55,6 +55,13 @@ def resized(to_crop: Matrix, size_px: int, to_px: int) -> Matrix:
     return matrix
 
 
+def of_rows(layers: Sequence[Layer], rows: Sequence[int]) -> list[Layer]:
+    """The layers of some of the faces, in this order."""
+    return [
+        Layer(np.asarray(one.free)[[*rows]], [one.to_crop[row] for row in rows]) for one in layers
+    ]
+
+
 def through(mask: Mask, layers: Sequence[Layer], row: int, to_crop: Matrix) -> Mask:
     """A paste's mask, as far as the layers of one face let it through.
 

@@ -172,6 +172,12 @@ class DeviceCanvas:
             return restorer(self._bench.down(cut, len(to_crop)), strength)
         return self._made(restorer.session, {"crops": cut, **restorer.numbers(strength)})
 
+    def cut(self, to_crop: Sequence[Matrix], size_px: int) -> Image:
+        """See :class:`edged.stages.easel.Canvas`: the crops come down, the canvas stays."""
+        if host := self._on_host(to_crop, size_px):
+            return host.cut(to_crop, size_px)
+        return self._bench.down(self._bench.cut(self._now, to_crop, size_px), len(to_crop))
+
     def paste(
         self, made: Crops, to_crop: Sequence[Matrix], mask: Mask, layers: Sequence[Layer] = ()
     ) -> list[Rect]:

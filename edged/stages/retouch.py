@@ -5,25 +5,31 @@ Knows crops, a restorer and a measure of drift; knows no frames and no configura
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
 import numpy as np
 
-from edged.faces import Image, Touch
+from edged.faces import Floats, Image, Touch
 from edged.stages.drift import Drift
 from edged.stages.kept import (
+    ALL,
     RISE_A_FRAME,
     Kept,
     Memory,
     detail_of,
     fit,
+    over_all,
     sketch,
     with_detail,
 )
 from edged.stages.restore import Restorer
+
+MEASURE_EVERY = 8
+"""Frames of a stream between two measures of a face's drift, which changes slowly: the same
+person is made into the same character.  Pictures that are published are always measured."""
 
 RISE = 0.8
 """A track that was given less gets more again once its drift is below this part of the
@@ -38,7 +44,7 @@ class Wish:
         strength: blend of the restorer's output, 0..1.
         every_n: frames between two restorations of a face; 1 is every frame.
         max_drift: bound on identity drift; 0 measures none.
-        at_once: restore all faces in this frame, whoever's turn it is.
+        at_once: restore and measure all faces in this frame, whoever's turn it is.
     """
 
     strength: float
@@ -59,6 +65,27 @@ class Retoucher:
     restorer: Restorer
     drift: Drift
 
+    def as_before(
+        self, wish: Wish, memory: Memory | None, keys: Sequence[Hashable]
+    ) -> list[Touch] | None:
+        """What is to be told of a frame whose restored crops are pasted as they come.
+
+        None where crops have to be looked at; otherwise the frame counts as done, and the
+        network's output may stay where it is.
+        """
+        if wish.every_n > 1 and memory is not None:
+            return None
+        if wish.max_drift <= 0:
+            return [Touch("anew", wish.strength) for _ in keys]
+        if memory is None or wish.at_once:
+            return None
+        kept = [memory.look(key) for key in keys]
+        young = memory.frame + 1 - MEASURE_EVERY
+        if not all(one and one.share == 1 and one.measured > young for one in kept):
+            return None
+        memory.next_frame()
+        return [_touch("anew", wish, one) for key in keys if (one := memory.get(key))]
+
     def __call__(
         self, crops: Image, wish: Wish, memory: Memory | None = None, keys: Sequence[Hashable] = ()
     ) -> tuple[Image, list[Touch]]:
@@ -67,7 +94,7 @@ class Retoucher:
         Args:
             crops: (n, S, S, 3) uint8 BGR.
             wish: what is asked for.
-            memory: of the camera, for streams; None restores every face.
+            memory: of the camera, for streams; None for a picture of its own.
             keys: what tells the faces apart from frame to frame, one a face.
 
         Returns:
@@ -76,77 +103,87 @@ class Retoucher:
         Raises:
             EngineError: a network gave no picture or no vector.
         """
-        out = np.array(crops)
-        touches = [Touch("waiting") for _ in crops]
         if memory is None:
-            for i, (made, share, drift) in enumerate(self._anew(crops, wish)):
-                out[i] = _part(crops[i], made, share)
-                touches[i] = Touch("anew", wish.strength * share, drift, eased=share < 1)
-            return out, touches
+            once = replace(wish, every_n=1, at_once=True)
+            return self(crops, once, Memory(), range(len(crops)))
         memory.next_frame()
-        kept = [memory.get(key) for key in keys]
+        old = [memory.get(key) for key in keys]
         sketches = [sketch(crop) for crop in crops] if wish.every_n > 1 else []
-        fits = [
-            fit(old.sketch, new) if old and old.sketch is not None else 0.0
-            for old, new in zip(kept, sketches, strict=False)
-        ]
-        due = range(len(crops)) if wish.at_once else memory.due(keys, wish.every_n, fits)
-        for i, fresh in zip(due, self._anew(crops[[*due]], wish), strict=True):
-            made, share, drift = _steadied(fresh, kept[i], wish.max_drift)
-            new = Kept(memory.frame, share, drift=drift)
+        fits = [_fit(kept, now) for kept, now in zip(old, sketches, strict=False)]
+        due = [*range(len(crops))]
+        if not wish.at_once:
+            due = memory.due(keys, wish.every_n, [over_all(one) for one in fits])
+        out, touches = np.array(crops), [Touch("waiting") for _ in crops]
+        made = self.restorer(crops[due], wish.strength)
+        fresh = self._measured(crops[due], made, wish, [old[i] for i in due], memory.frame)
+        for i, picture, new in zip(due, made, fresh, strict=True):
             if sketches:
-                new.detail, new.sketch = detail_of(made, crops[i]), sketches[i]
-                new.level = 1.0 if wish.at_once else _risen(kept[i], 1.0)
+                new.detail, new.sketch = detail_of(picture, crops[i]), sketches[i]
+                new.level = ALL if wish.at_once else _risen(old[i], ALL)
             memory.keep(keys[i], new)
-            out[i] = _part(crops[i], made, share * new.level)
+            out[i] = _shown(crops[i], picture, new)
             touches[i] = _touch("anew", wish, new)
-        for i in set(range(len(crops))) - {*due}:
-            old = kept[i]
-            if old is None or old.detail is None:
+        for i in {*range(len(crops))} - {*due}:
+            kept = old[i]
+            if kept is None or kept.detail is None:
                 continue
-            old.level = _risen(old, fits[i])
-            if old.share * old.level > 0:
-                out[i] = with_detail(crops[i], old.detail, old.share * old.level)
-                touches[i] = _touch("kept", wish, old)
+            kept.level = _risen(kept, fits[i])
+            if kept.share * over_all(kept.level) > 0:
+                out[i] = with_detail(crops[i], kept.detail, kept.share * kept.level)
+                touches[i] = _touch("kept", wish, kept)
         return out, touches
 
-    def _anew(self, crops: Image, wish: Wish) -> Iterable[tuple[Image, float, float | None]]:
-        """Restored crops, the share of each that the bound allows, and the drift at it."""
-        made = self.restorer(crops, wish.strength)
-        shares = np.ones(len(crops), np.float32)
-        if wish.max_drift <= 0 or not len(crops):
-            return [(one, 1.0, None) for one in made]
-        drifts = self.drift(crops, made)
+    def _measured(
+        self, crops: Image, made: Image, wish: Wish, old: Sequence[Kept | None], frame: int
+    ) -> list[Kept]:
+        """How much of each restoration the bound allows, measured where it is time for it."""
+        new = [
+            Kept(share=kept.share, drift=kept.drift, measured=kept.measured) if kept else Kept()
+            for kept in old
+        ]
+        if wish.max_drift <= 0 or not new:
+            return new
+        rows = [
+            i
+            for i, kept in enumerate(old)
+            if kept is None or wish.at_once or frame - kept.measured >= MEASURE_EVERY
+        ]
+        if not rows:
+            return new
+        drifts, shares = self.drift(crops[rows], made[rows]), np.ones(len(rows), np.float32)
         far = np.flatnonzero(drifts > wish.max_drift)
         if far.size:
-            shares[far], drifts[far] = self.drift.eased(crops[far], made[far], wish.max_drift)
-        return [*zip(made, shares.tolist(), drifts.tolist(), strict=True)]
+            beyond = np.asarray(rows)[far]
+            shares[far], drifts[far] = self.drift.eased(crops[beyond], made[beyond], wish.max_drift)
+        for row, share, drift in zip(rows, shares.tolist(), drifts.tolist(), strict=True):
+            new[row].drift, new[row].measured = drift, frame
+            kept = old[row]
+            rises = kept is not None and share > kept.share
+            if not rises or drift <= RISE * wish.max_drift:
+                new[row].share = share  # else as before: its drift is then below what is told
+        return new
+
+
+def _fit(kept: Kept | None, now: Floats) -> Floats:
+    """How much of a face's detail still fits; nothing where there is none."""
+    return fit(kept.sketch, now) if kept and kept.sketch is not None else 0 * ALL
 
 
 def _touch(kind: Literal["anew", "kept"], wish: Wish, kept: Kept) -> Touch:
     """What is told of a face."""
-    strength = wish.strength * kept.share * kept.level
+    strength = wish.strength * kept.share * over_all(kept.level)
     return Touch(kind, strength, kept.drift, eased=kept.share < 1)
 
 
-def _risen(old: Kept | None, level: float) -> float:
-    """A level, but not far above the last frame's."""
-    return level if old is None else min(level, old.level + RISE_A_FRAME)
+def _risen(old: Kept | None, level: Floats) -> Floats:
+    """A level, but nowhere far above the last frame's."""
+    return level if old is None else np.minimum(level, old.level + np.float32(RISE_A_FRAME))
 
 
-def _part(crop: Image, made: Image, share: float) -> Image:
-    """A share of a restoration."""
-    return made if share == 1 else np.asarray(cv2.addWeighted(made, share, crop, 1 - share, 0))
-
-
-def _steadied(
-    fresh: tuple[Image, float, float | None], old: Kept | None, bound: float
-) -> tuple[Image, float, float | None]:
-    """The same, but a share that rises only with room to spare.
-
-    Its drift is then below the one that was measured, which is what is told.
-    """
-    made, share, drift = fresh
-    if old is None or drift is None or share <= old.share or drift <= RISE * bound:
-        return fresh
-    return made, old.share, drift
+def _shown(crop: Image, made: Image, kept: Kept) -> Image:
+    """As much of a restoration as goes into the picture."""
+    if kept.detail is not None and (kept.level < 1).any():
+        return with_detail(crop, kept.detail, kept.share * kept.level)
+    if kept.share == 1:
+        return made
+    return np.asarray(cv2.addWeighted(made, kept.share, crop, 1 - kept.share, 0), np.uint8)

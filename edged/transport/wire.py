@@ -124,6 +124,9 @@ class FaceNote(msgspec.Struct, kw_only=True, omit_defaults=True):
         slot: number of the template slot (portrait).
         consent: the visitor's consent reference (portrait); empty when a shot brought more
             references than people, and none says whose it is.
+        restored: blend of the restorer's output that is in the picture, 0..1.
+        identity_drift: how far restoring moved the face from who it was made to be, 1 -
+            cosine by the guard's recogniser, at most.
     """
 
     box_px: tuple[int, int, int, int]
@@ -131,6 +134,8 @@ class FaceNote(msgspec.Struct, kw_only=True, omit_defaults=True):
     identity: str = ""
     slot: int | None = None
     consent: str = ""
+    restored: float = 0.0
+    identity_drift: float | None = None
 
 
 class GuardNote(msgspec.Struct, kw_only=True):
