@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edged.faces import Touch
@@ -88,11 +88,11 @@ class Health:
                 embeds=embedded,
             )
 
-    def restored(self, touches: Iterable[Touch]) -> None:
+    def restored(self, touches: Sequence[Touch]) -> None:
         """What restoring did to the faces of one frame."""
         with self._lock:
             self._restore.update(touch.kind for touch in touches)
-            self._restore["eased"] += sum(touch.eased for touch in touches)
+            self._restore.update("eased" for touch in touches if touch.eased)
 
     def trouble(self, name: str, reason: str | None) -> None:
         """Something is wrong (a reason) or right again (None); clears itself."""

@@ -212,8 +212,7 @@ class Flow:
                 note.looks, note.swapped, note.filled, note.refilled,
                 faces=note.faces_in, embedded=note.embedded,
             )  # fmt: skip
-        if outcome.touches:
-            parts.health.restored(outcome.touches)
+        parts.health.restored(outcome.touches)
         if self._late(submission):
             raise FrameError(Reason.DEADLINE, "took too long")
         picture = None
