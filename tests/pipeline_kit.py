@@ -149,6 +149,7 @@ class Pool(OutgoingPool):
 def make(
     *eyes, swapper=None, recogniser=None, restorer=None, bounds=BOUNDS,
     settings=SETTINGS, templates=None, easel=HostPicture, host_scenes=(),
+    occluder=None, parser=None,
 ):  # fmt: skip
     """(pipeline, its pool)."""
     recogniser = recogniser or Recogniser()
@@ -162,6 +163,8 @@ def make(
         recogniser=recogniser,
         recogniser_id="fake",
         meter=Meter(),
+        occluder=occluder,
+        parser=parser,
     )
     guard = Guard(
         align=align,

@@ -16,7 +16,7 @@ import numpy as np
 from edged.faces import Image, Points
 from edged.geometry import Matrix, apply
 from edged.stages.layers import Layer, resized
-from edged.stages.segment import SOFT_PX, regions_mask
+from edged.stages.segment import SOFT_PX, labelled
 
 TEMPLATE, SIDE_PX = "arcface_128", 128
 """The crop that mouths are drawn in: the usual swapper's, which takes them as they are."""
@@ -65,9 +65,7 @@ def parsed_mouths(labels: Image, seen_in: Sequence[Matrix], to_crop: Sequence[Ma
         seen_in: picture -> the parser's crop of each face.
         to_crop: see :func:`mouths`.
     """
-    masks = np.stack(
-        [_swollen(one, SOFT_PX // 24) for one in regions_mask(labels, ("mouth", "lips"))]
-    )
+    masks = np.stack([_swollen(one, SOFT_PX // 24) for one in labelled(labels, ("mouth", "lips"))])
     placed = Layer(masks, [resized(m, labels.shape[1], SOFT_PX) for m in seen_in])
     kept = [_kept(placed.seen_in(row, m, SIDE_PX)) for row, m in enumerate(to_crop)]
     return Layer(np.stack(kept), to_crop)

@@ -84,8 +84,13 @@ class Parser:
 
 def regions_mask(labels: Image, regions: Sequence[str]) -> Image:
     """Soft masks of some regions, (n, S, S) labels -> (n, SOFT_PX, SOFT_PX) uint8."""
+    return np.stack([soften(one) for one in labelled(labels, regions)])
+
+
+def labelled(labels: Image, regions: Sequence[str]) -> Image:
+    """The same with their own edges."""
     table = _table(tuple(regions))
-    return np.stack([soften(np.asarray(cv2.LUT(one, table), np.uint8)) for one in labels])
+    return np.stack([_fitted(np.asarray(cv2.LUT(one, table), np.uint8)) for one in labels])
 
 
 def soften(mask: Image) -> Image:
@@ -94,12 +99,16 @@ def soften(mask: Image) -> Image:
     Blurred, and what comes below the middle is cut off, so that nothing outside is let
     through by the blur.
     """
-    if mask.shape[0] != SOFT_PX:
-        mask = np.asarray(
-            cv2.resize(mask, (SOFT_PX, SOFT_PX), interpolation=cv2.INTER_AREA), np.uint8
-        )
-    blurred = cv2.GaussianBlur(mask, (0, 0), _SIGMA_PX, borderType=cv2.BORDER_REPLICATE)
+    blurred = cv2.GaussianBlur(_fitted(mask), (0, 0), _SIGMA_PX, borderType=cv2.BORDER_REPLICATE)
     return np.asarray(cv2.LUT(blurred, _upper_half()), np.uint8)
+
+
+def _fitted(mask: Image) -> Image:
+    """A mask of SOFT_PX."""
+    size = (SOFT_PX, SOFT_PX)
+    if mask.shape == size:
+        return mask
+    return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 @lru_cache(maxsize=1)
