@@ -53,6 +53,8 @@ COMMANDS: dict[str, Entry] = {
     "run": Entry("edged.commands.run", "run", "Run engine and uplink under one supervisor."),
     "engine": Entry("edged.commands.run", "engine", "Run the engine alone (as its unit does)."),
     "uplink": Entry("edged.commands.run", "uplink", "Run the uplink alone (as its unit does)."),
+    "install": Entry("edged.commands.install", "install", "Put the systemd units in place."),
+    "uninstall": Entry("edged.commands.install", "uninstall", "Take the units away again."),
     "isolation": Entry(
         "edged.commands.isolation", "isolation", "Say how the engine is kept off the network here."
     ),

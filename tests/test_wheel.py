@@ -72,5 +72,6 @@ def test_the_wheel_holds_data_and_licence_and_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "edged/py.typed" in names
     assert any(name.startswith("edged/engines/") for name in names)
+    assert "edged/systemd/edged-engine.service" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not any(name.startswith("tests/") for name in names)

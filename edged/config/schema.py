@@ -76,6 +76,8 @@ class FramesTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         default_camera: camera of imagezmq frames that name none; empty means the first.
         imagezmq_subscribe: imagezmq cameras that publish, as
             `[[frames.imagezmq_subscribe]]` tables of camera and address.
+        open_to_group: let members of the run folder's group (a kiosk app of another user)
+            send frames and watch the view; commands stay the owner's.
         deadline_ms: a frame that takes longer is not let out.
         limits: bounds of what senders can make the engine spend.
     """
@@ -84,6 +86,7 @@ class FramesTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     view_endpoint: str = ""
     default_camera: NameOrNone = ""
     imagezmq_subscribe: tuple[Subscription, ...] = ()
+    open_to_group: bool = False
     deadline_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 30_000
     limits: FrameLimits = FrameLimits()
 

@@ -134,6 +134,7 @@ class Engine:
 
     def _open_sockets(self, outbox: Outbox, kit: Kit) -> None:
         config, frames = self._config, self._config.frames
+        mode = 0o660 if frames.open_to_group else 0o600
         mailbox = Mailbox(
             shots_waiting=frames.limits.shots_waiting,
             shots_waiting_bytes=frames.limits.shots_waiting_bytes,
@@ -148,8 +149,9 @@ class Engine:
                 Subscription(address=s.address, camera=s.camera) for s in frames.imagezmq_subscribe
             ],
             default_camera=frames.default_camera or None,
+            socket_mode=mode,
         )
-        view = ViewPublisher(frames.view_endpoint or self._socket("view"))
+        view = ViewPublisher(frames.view_endpoint or self._socket("view"), mode=mode)
         self._stack.callback(view.close)
         self._pulse = Pulse(self_test_of(kit.stages, config.guard.stream_sizes_px[0]))
         listening = Listening(

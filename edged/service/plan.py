@@ -1,0 +1,176 @@
+"""What an installation consists of, as a list of steps that can be shown before they are done.
+
+Everything lies under `/etc`, so that a package manager's `/usr` stays untouched; state is
+in `/var/lib/edged`.  Knows paths and texts; does nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edged.config.starter import starter
+from edged.errors import ConfigError
+from edged.resources import data_folder
+
+Kind = Literal["write", "keep", "run", "remove", "try"]
+
+UNITS = ("edged-engine.service", "edged-uplink.service", "edged-camera@.service", "edged.target")
+UNITS_TO_ENABLE = ("edged.target", "edged-engine.service", "edged-uplink.service")
+SHIPPED_PROGRAM = "/opt/edged/bin/edged"
+"""As the shipped units have it; replaced by where this installation really is."""
+
+CONFIG = Path("/etc/edged/edged.toml")
+STATE = Path("/var/lib/edged")
+RUN = Path("/run/edged")
+USER = "edged"
+
+_UNIT_DIR = Path("/etc/systemd/system")
+_WANTS = _UNIT_DIR / "edged.target.wants"
+"""Links of enabled units, cameras among them."""
+_SYSUSERS = Path("/etc/sysusers.d/edged.conf")
+_TMPFILES = Path("/etc/tmpfiles.d/edged.conf")
+_HIDDEN = (Path("/home"), Path("/root"), Path("/run/user"))
+"""ProtectHome=yes hides these from the units."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do.
+
+    Attributes:
+        kind: "write" a file, "keep" one that is there, "run" a program, "try" one whose
+            failure does not matter, "remove" a file or folder.
+        path: of the file.
+        text: of the file to be written.
+        argv: of the program.
+        why: for people.
+    """
+
+    kind: Kind
+    why: str
+    path: Path = Path()
+    text: str = ""
+    argv: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """For people, without why."""
+        if self.kind in ("run", "try"):
+            return " ".join(self.argv)
+        return f"{self.kind} {self.path}"
+
+
+def install_steps(root: Path, program: Path, device: str, *, start: bool) -> list[Step]:
+    """What puts edged in place.
+
+    Args:
+        root: of the file system; another than "/" gets files only (building an image).
+        program: the `edged` of this installation.
+        device: name for a configuration that is not there yet.
+        start: start it as well.
+
+    Raises:
+        ConfigError: the units could not see this installation.
+    """
+    _require_visible(program)
+    folder = data_folder("systemd")
+    steps = [
+        Step(
+            "write", "unit", root / _UNIT_DIR.relative_to("/") / name, _unit(folder, name, program)
+        )
+        for name in UNITS
+    ]
+    steps += [
+        Step("write", "user of the units", root / _SYSUSERS.relative_to("/"),
+             (folder / "edged.sysusers").read_text("utf-8")),
+        Step("write", "folders", root / _TMPFILES.relative_to("/"),
+             (folder / "edged.tmpfiles").read_text("utf-8")),
+    ]  # fmt: skip
+    config = root / CONFIG.relative_to("/")
+    if config.exists():
+        steps.append(Step("keep", "it is yours", config))
+    else:
+        steps.append(Step("write", "look at (1) to (5) in it", config, first_config(device)))
+    if root == Path("/"):
+        steps += [
+            Step("run", "make the user", argv=("systemd-sysusers", str(_SYSUSERS))),
+            Step("run", "make the folders", argv=("systemd-tmpfiles", "--create", str(_TMPFILES))),
+            Step("run", "read the units", argv=("systemctl", "daemon-reload")),
+            Step("run", "start it at boot",
+                 argv=("systemctl", "enable", *(["--now"] if start else []), *UNITS_TO_ENABLE)),
+        ]  # fmt: skip
+    return steps
+
+
+def uninstall_steps(root: Path, *, purge: bool) -> list[Step]:
+    """What takes edged away again; with `purge` also what it and its operator have written."""
+    inside = root == Path("/")
+    steps: list[Step] = []
+    if inside:
+        steps += [
+            Step("try", "stop it", argv=("systemctl", "disable", "--now", *UNITS_TO_ENABLE)),
+            Step("try", "and its cameras", argv=("systemctl", "stop", "edged-camera@*.service")),
+        ]
+    if purge:
+        # The keys first: whatever is interrupted after them, stored pictures are worthless.
+        outbox = root / STATE.relative_to("/") / "outbox"
+        steps.append(Step("remove", "keys of stored pictures", outbox / "outbox.keys"))
+    ours = (*(_UNIT_DIR / name for name in UNITS), _SYSUSERS, _TMPFILES, _WANTS)
+    steps += [
+        Step("remove", "put there by edged install", root / path.relative_to("/")) for path in ours
+    ]
+    if purge:
+        changed = (_UNIT_DIR / f"{name}.d" for name in UNITS)
+        steps += [
+            Step("remove", "changes by systemctl edit", root / path.relative_to("/"))
+            for path in changed
+        ]
+        steps += [
+            Step("remove", "outbox, models, engines", root / STATE.relative_to("/")),
+            Step("remove", "configuration and credentials", root / CONFIG.parent.relative_to("/")),
+        ]
+    if inside:
+        steps.append(Step("run", "forget the units", argv=("systemctl", "daemon-reload")))
+        if purge:
+            steps += [
+                Step("remove", "sockets", RUN),
+                Step("try", "remove the user", argv=("userdel", USER)),
+            ]
+    return steps
+
+
+def first_config(device: str) -> str:
+    """The starter, with state where the units keep it, whoever runs a command."""
+    text = starter(device)
+    text = text.replace(
+        "[broker]\n",
+        "[frames]\nopen_to_group = true    # kiosk apps: usermod -aG edged USER\n\n[broker]\n",
+        1,
+    )
+    text = text.replace("[outbox]\n", f'[outbox]\nfolder = "{STATE}/outbox"\n', 1)
+    return text + (
+        "\n# Where the units keep their state; `edged` commands find it here, too.\n"
+        f'[models]\nfolder = "{STATE}/models"\n\n[engines]\nfolder = "{STATE}/engines"\n'
+    )
+
+
+def _unit(folder: Path, name: str, program: Path) -> str:
+    return (folder / name).read_text("utf-8").replace(SHIPPED_PROGRAM, str(program))
+
+
+def _require_visible(program: Path) -> None:
+    """Refuse an installation that the units cannot see, or a path that a unit cannot hold."""
+    for hidden in _HIDDEN:
+        if program.is_relative_to(hidden):
+            raise ConfigError(
+                f"{program}: the units do not see {hidden} (ProtectHome=yes), so edged must be "
+                "installed elsewhere: python3 -m venv /opt/edged, install it there, and run "
+                f"{SHIPPED_PROGRAM} install"
+            )
+    if any(letter.isspace() or letter in "%$\\\"';" for letter in str(program)):
+        raise ConfigError(
+            f"{program}: a path with blanks or signs cannot stand in a unit; install edged into "
+            "/opt/edged"
+        )

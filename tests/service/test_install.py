@@ -1,0 +1,118 @@
+"""`edged install` writes what it says, keeps what is the operator's, and takes it away again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edged.config import loads
+from edged.errors import ConfigError, OperatorError
+from edged.service.carry import carry_out
+from edged.service.plan import CONFIG, UNITS, Step, first_config, install_steps, uninstall_steps
+
+PROGRAM = Path("/opt/booth/bin/edged")
+
+
+def quiet(*_):
+    """Nobody listens."""
+
+
+def files(root):
+    """Every file below a folder, as paths from it."""
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+def test_an_image_gets_files_and_nothing_is_run(tmp_path):
+    """Units with the path of this installation, user, folders, a configuration."""
+    carry_out(install_steps(tmp_path, PROGRAM, "booth-7", start=False), quiet)
+    assert files(tmp_path) == {
+        *(f"etc/systemd/system/{name}" for name in UNITS),
+        "etc/sysusers.d/edged.conf", "etc/tmpfiles.d/edged.conf", "etc/edged/edged.toml",
+    }  # fmt: skip
+    unit = (tmp_path / "etc/systemd/system/edged-engine.service").read_text()
+    assert f"ExecStart={PROGRAM} engine " in unit
+    assert "/opt/edged" not in unit
+
+
+def test_the_first_configuration_is_valid_and_keeps_its_state_with_the_units():
+    """Also for root, whose own state folder is another."""
+    config = loads(first_config("booth-7"), CONFIG)
+    assert config.device.name == "booth-7"
+    assert {config.outbox.folder, config.models.folder, config.engines.folder} == {
+        Path("/var/lib/edged/outbox"), Path("/var/lib/edged/models"), Path("/var/lib/edged/engines")
+    }  # fmt: skip
+
+
+def test_again_it_writes_the_units_anew_and_keeps_the_configuration(tmp_path):
+    """An update brings its own units; what the operator wrote is the operator's."""
+    carry_out(install_steps(tmp_path, PROGRAM, "booth-7", start=False), quiet)
+    config = tmp_path / "etc/edged/edged.toml"
+    config.write_text("# mine")
+    unit = tmp_path / "etc/systemd/system/edged.target"
+    unit.write_text("old")
+    carry_out(install_steps(tmp_path, PROGRAM, "booth-7", start=False), quiet)
+    assert config.read_text() == "# mine"
+    assert unit.read_text() != "old"
+
+
+def test_uninstall_keeps_state_and_purge_removes_all(tmp_path):
+    """The keys of stored pictures go first."""
+    carry_out(install_steps(tmp_path, PROGRAM, "booth-7", start=False), quiet)
+    keys = tmp_path / "var/lib/edged/outbox/outbox.keys"
+    keys.parent.mkdir(parents=True)
+    keys.write_bytes(b"k")
+    carry_out(uninstall_steps(tmp_path, purge=False), quiet)
+    assert files(tmp_path) == {"etc/edged/edged.toml", "var/lib/edged/outbox/outbox.keys"}
+    carry_out(install_steps(tmp_path, PROGRAM, "booth-7", start=False), quiet)
+    order = []
+    carry_out(uninstall_steps(tmp_path, purge=True), lambda step, _: order.append(step.path))
+    assert files(tmp_path) == set()
+    assert order[0] == keys
+
+
+def test_a_real_system_makes_the_user_before_it_starts_anything():
+    """And stops before it removes."""
+    argvs = [step.argv for step in install_steps(Path("/"), PROGRAM, "b", start=True) if step.argv]
+    assert [argv[0] for argv in argvs] == [
+        "systemd-sysusers", "systemd-tmpfiles", "systemctl", "systemctl"
+    ]  # fmt: skip
+    assert "--now" in argvs[-1]
+    first, *_ = uninstall_steps(Path("/"), purge=True)
+    assert first.argv[:3] == ("systemctl", "disable", "--now")
+
+
+@pytest.mark.parametrize("path", ["/home/ada/venv/bin/edged", "/root/edged", "/srv/my booth/edged"])
+def test_an_installation_that_the_units_cannot_see_is_refused(tmp_path, path):
+    """With where to put it instead."""
+    with pytest.raises(ConfigError, match="/opt/edged"):
+        install_steps(tmp_path, Path(path), "b", start=False)
+
+
+def test_a_program_that_fails_ends_it_with_its_words(tmp_path):
+    """The last line of what it said, and nothing after it is done."""
+    failing = Step("run", "fail", argv=("sh", "-c", "echo no such user >&2; exit 3"))
+    later = Step("write", "later", tmp_path / "later", "x")
+    with pytest.raises(OperatorError, match="no such user"):
+        carry_out([failing, later], quiet)
+    assert not (tmp_path / "later").exists()
+    absent = Step("run", "absent", argv=("/no/such/program",))
+    with pytest.raises(OperatorError, match="--root DIR"):
+        carry_out([absent], quiet)
+
+
+def test_the_command_shows_every_step_and_does_none(tmp_path):
+    """`--dry-run --json`, as a deployment tool reads it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "edged", "uninstall", "--purge", "--dry-run", "--json", "--root",
+         str(tmp_path)],
+        check=False, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    steps = json.loads(done.stdout)
+    assert {step["became"] for step in steps} == {"not done"}
+    assert str(tmp_path / "var/lib/edged") in " ".join(step["step"] for step in steps)
