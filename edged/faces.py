@@ -85,6 +85,21 @@ class Touch:
     eased: bool = False
 
 
+@dataclass(frozen=True)
+class Life:
+    """Whether a face is live or a picture of one.
+
+    Attributes:
+        score: probability by the networks, 0..1; None where they cannot tell.
+        blinked: whether it was seen to blink of late; None where nobody looked.
+        live: what follows, by the thresholds of the networks.
+    """
+
+    score: float | None
+    blinked: bool | None
+    live: bool
+
+
 @dataclass(repr=False, eq=False)
 class Face:
     """One face of one frame, after the union over detectors.
@@ -100,6 +115,7 @@ class Face:
         steadied: (5, 2) float32 px, landmarks steadied over a stream's frames; what is cut
             out and pasted goes by these, what is checked or filled never.
         touch: what restoring did to it.
+        life: whether it is live, where a scene asks for that.
     """
 
     box: Floats
@@ -111,6 +127,7 @@ class Face:
     others: tuple[Points, ...] = ()
     steadied: Points | None = None
     touch: Touch | None = None
+    life: Life | None = None
 
     @property
     def pasted_by(self) -> Points:

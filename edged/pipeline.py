@@ -21,6 +21,7 @@ from edged.pipeline_parts import Job, Outcome, Stages, Watch
 from edged.pipeline_portrait import portrait
 from edged.pipeline_restore import restore
 from edged.pipeline_studio import Studio, box_px, drift_of, strength_of, touches_of
+from edged.pipeline_vetting import Vetting, barred, life_note
 from edged.pipeline_who import Who
 from edged.privacy.buffers import OutgoingPool
 from edged.privacy.guard import Guard, Refused, Region, fill_region
@@ -66,7 +67,7 @@ class Pipeline:
         host_scenes: Container[str] = (),
     ) -> None:
         pool = pool or OutgoingPool()
-        self._studio = Studio(stages, guard, settings, pool, easel, host_scenes)
+        self._studio = Studio(stages, guard, settings, pool, easel, Vetting(stages), host_scenes)
         self._characters = characters
         self._templates = templates
         self._who = Who(self._studio, wearers or {})
@@ -84,7 +85,9 @@ class Pipeline:
         """
         watch = Watch(self._studio.stages.meter)
         try:
-            if job.scene.mode == "portrait":
+            if self._studio.vetting.unfit(frame, job, watch):
+                outcome = Outcome(Refused(Reason.CONTENT))
+            elif job.scene.mode == "portrait":
                 template = self._templates[job.scene_name]
                 outcome = portrait(self._studio, template, frame, job, watch)
             else:
@@ -109,6 +112,7 @@ class Pipeline:
         seen = self._who(picture, job, frame.shape, watch)
         if not seen.regions and not seen.lost and not scene.allow_empty:
             return Outcome(Refused(Reason.NO_FACE))
+        studio.vetting.look(frame, [region.face for region in seen.regions], job, watch)
         with watch("copy"):
             buffer = studio.pool.lease(frame.shape[0], frame.shape[1])
             out = buffer.image
@@ -116,7 +120,7 @@ class Pipeline:
         chosen = [
             (region, self._characters[name])
             for region, name in zip(seen.regions, seen.cast, strict=True)
-            if name in self._characters
+            if name in self._characters and not barred(region.face, scene)
         ]
         matrices = studio.to_swap([region.face for region, _ in chosen])
         todo = [
@@ -190,4 +194,5 @@ def _disguise_note(region: Region, out: Image) -> FaceNote:
         identity=region.identity,
         restored=strength_of(touch),
         identity_drift=drift_of(touch),
+        **life_note(region.face),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edged.faces import Image, Points
+from edged.faces import Face, Image, Points
 from edged.geometry import Matrix
 from edged.pipeline_parts import Stages
 from edged.scene import Scene
@@ -19,6 +19,7 @@ from edged.stages import mouth
 from edged.stages.align import crops, matrices
 from edged.stages.colour import recoloured
 from edged.stages.easel import Crops
+from edged.stages.face_parts import parts_of
 from edged.stages.layers import Layer, resized, through
 from edged.stages.paste import Mask, box_mask, oval_mask
 from edged.stages.segment import SOFT_PX, regions_mask
@@ -38,21 +39,20 @@ def shape_mask(scene: Scene, own: Mask, template_name: str, size_px: int) -> Mas
     return box_mask(size_px) if scene.mask.shape == "box" else own
 
 
-def face_layers(
-    stages: Stages, image: Image, landmarks: Sequence[Points], scene: Scene
-) -> list[Layer]:
+def face_layers(stages: Stages, image: Image, faces: Sequence[Face], scene: Scene) -> list[Layer]:
     """Masks of single faces that a scene asks for; none where it asks for none.
 
     Args:
         stages: loaded networks.
         image: the untouched picture, (h, w, 3) uint8 BGR.
-        landmarks: (5, 2) px of each face, such that crops can be cut.
+        faces: with landmarks such that crops can be cut.
         scene: what it becomes.
 
     Raises:
         EngineError: a network failed.
     """
     asked, layers = scene.mask, []
+    landmarks = [face.landmarks for face in faces]
     if asked.occlusion and stages.occluder is not None:
         occluder = stages.occluder
         cut = _cut(landmarks, occluder.template_name, occluder.size_px)
@@ -68,11 +68,13 @@ def face_layers(
         layers.append(Layer(regions_mask(parsed[0], asked.regions), soft))
     if asked.keep_mouth:
         cut = _cut(landmarks, mouth.TEMPLATE, mouth.SIDE_PX)
-        layers.append(
-            mouth.mouths(landmarks, cut)
-            if parsed is None
-            else mouth.parsed_mouths(parsed[0], parsed[1], cut)
-        )
+        if parsed is not None:
+            layers.append(mouth.parsed_mouths(parsed[0], parsed[1], cut))
+        elif stages.landmarker is not None:
+            dense = stages.landmarker(image, faces)
+            layers.append(mouth.outlines([p[list(parts_of(p).mouth)] for p in dense], cut))
+        else:
+            layers.append(mouth.mouths(landmarks, cut))
     return layers
 
 

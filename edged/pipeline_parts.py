@@ -15,7 +15,10 @@ from edged.privacy.buffers import OutgoingBuffer
 from edged.privacy.guard import Passed, Refused
 from edged.runtime.session import Meter
 from edged.scene import Scene
+from edged.stages.content import ContentCheck
 from edged.stages.embed import Embedder
+from edged.stages.landmarks import Landmarker
+from edged.stages.liveness import Liveness
 from edged.stages.paste import Mask
 from edged.stages.restore import Restorer
 from edged.stages.search import Detector
@@ -40,6 +43,9 @@ class Stages:
         meter: time inside sessions.
         occluder: says what is before a face, where a scene asks for it.
         parser: says which pixel is what of a face, likewise.
+        landmarker: dense landmarks, likewise.
+        liveness: says whether a face is live, likewise.
+        content: says whether a picture must not be shown, where one is configured.
     """
 
     detectors: Sequence[Detector]
@@ -53,6 +59,9 @@ class Stages:
     meter: Meter
     occluder: Occluder | None = None
     parser: Parser | None = None
+    landmarker: Landmarker | None = None
+    liveness: Liveness | None = None
+    content: ContentCheck | None = None
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -25,6 +25,7 @@ from edged.pipeline_studio import (
     sure,
     touches_of,
 )
+from edged.pipeline_vetting import barred, life_note
 from edged.privacy.consent import cover
 from edged.privacy.guard import Rect, Refused, Region, Slot
 from edged.stages.search import search
@@ -59,6 +60,9 @@ def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: 
     largest = sorted(c.face for c in covered)[: len(template.slots)]
     covered = tuple(c for c in covered if c.face in largest)  # from left to right
     chosen = [able[c.face] for c in covered]
+    studio.vetting.look(frame, [r.face for r in chosen], job, watch)
+    if any(barred(r.face, job.scene) for r in chosen):
+        return Outcome(Refused(Reason.NOT_LIVE))
     bystanders = [r for r in regions if not any(r is c for c in chosen)]
     with watch("copy"):
         buffer = studio.pool.lease(template.image.shape[0], template.image.shape[1])
@@ -106,8 +110,9 @@ def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: 
             consent=c.ref,
             restored=strength_of(face.touch),
             identity_drift=drift_of(face.touch),
+            **life_note(r.face),
         )
-        for number, (face, c) in enumerate(zip(placed, covered, strict=True))
+        for number, (face, c, r) in enumerate(zip(placed, covered, chosen, strict=True))
     )
     return Outcome(
         ruling,

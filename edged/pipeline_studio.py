@@ -14,6 +14,7 @@ from edged.faces import Face, Floats, Image, Touch
 from edged.geometry import Matrix
 from edged.pipeline_masks import face_layers, shape_mask
 from edged.pipeline_parts import Job, Stages, Watch
+from edged.pipeline_vetting import Vetting
 from edged.privacy.buffers import OutgoingPool
 from edged.privacy.guard import Guard, Passed, Refused, Region
 from edged.scene import GuardSettings, Scene
@@ -37,6 +38,7 @@ class Studio:
         settings: how hard the guard looks.
         pool: outgoing buffers.
         easel: where frames are worked on: host memory or a device.
+        vetting: what must not be worked on.
         host_scenes: names of scenes that are made in host memory all the same.
     """
 
@@ -45,6 +47,7 @@ class Studio:
     settings: GuardSettings
     pool: OutgoingPool
     easel: Easel
+    vetting: Vetting
     host_scenes: Container[str] = ()
 
     def put_up(self, image: Image, job: Job) -> Picture:
@@ -116,7 +119,7 @@ class Studio:
         if not scene.mask.looks or not faces:
             return []
         with watch("mask"):
-            return face_layers(self.stages, image, [f.landmarks for f in faces], scene)
+            return face_layers(self.stages, image, faces, scene)
 
     def swap_mask(self, scene: Scene) -> Mask:
         """The outline of a swap's paste."""

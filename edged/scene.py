@@ -33,7 +33,8 @@ class MaskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             "ears", "nose", "mouth" (inside the lips), "lips", "neck", "hair" and "hat"; needs
             models.parser; none means all.
         keep_mouth: keep the visitor's own mouth, so that it is seen to speak (disguise);
-            by models.parser where that is set, else by landmarks.
+            by models.parser where that is set, else by models.landmarker, else by the
+            detector's five landmarks.
     """
 
     shape: Literal["auto", "oval", "box"] = "auto"
@@ -70,6 +71,11 @@ class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         slots: how many people the template takes at most; 0 means all that it has.
         surplus_faces: what becomes of a shot that shows more usable faces than it brings
             plain consent references: "refuse" it, or use the "largest" (portrait).
+        liveness: what becomes of a face that looks like a print or a screen: "off" (nobody
+            looks), "warn" (the result says so) or "require" (it is filled, and a portrait
+            is refused); needs models.liveness.
+        blink: in a stream, such a face must also have been seen to blink; needs
+            models.landmarker.
         min_face_px: smaller faces are filled (disguise) or not used (portrait).
         mask: what of a face is changed, table `[scenes.NAME.mask]`.
         colour: how a swapped face takes the colours of its place: "none", "lab" (mean and
@@ -101,6 +107,8 @@ class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     template: str = ""
     slots: int = 0
     surplus_faces: Surplus = "refuse"
+    liveness: Literal["off", "warn", "require"] = "off"
+    blink: bool = False
     min_face_px: int = 24
     mask: MaskSettings = MaskSettings()
     colour: Literal["none", "lab", "histogram"] = "none"

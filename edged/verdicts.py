@@ -48,6 +48,8 @@ class Reason(str, Enum):
     FACE_UNCHANGED = "face-unchanged"
     FACE_RECOGNISABLE = "face-recognisable"
     FACE_UNEXPECTED = "face-unexpected"
+    NOT_LIVE = "not-live"
+    CONTENT = "content"
     NOT_CALIBRATED = "not-calibrated"
     GUARD_ERROR = "guard-error"
     PUBLISH_BARRED = "publish-barred"
@@ -81,6 +83,8 @@ SENTENCES: dict[Reason, str] = {
     "its box against the picture sent and try again.",
     Reason.FACE_UNCHANGED: "A face could not be changed well enough; the picture was kept in.",
     Reason.FACE_RECOGNISABLE: "A face could still be recognised; the picture was kept in.",
+    Reason.NOT_LIVE: "A face looks like a picture of one; stand before the camera yourself.",
+    Reason.CONTENT: "This picture shows what must not be shown here.",
     Reason.FACE_UNEXPECTED: "A face appeared where none should be; the picture was kept in.",
     Reason.NOT_CALIBRATED: "The guard has no calibrated threshold for these models; calibrate it.",
     Reason.GUARD_ERROR: "The privacy check could not be finished; the picture was kept in.",

@@ -149,7 +149,7 @@ class Pool(OutgoingPool):
 def make(
     *eyes, swapper=None, recogniser=None, restorer=None, bounds=BOUNDS,
     settings=SETTINGS, templates=None, easel=HostPicture, host_scenes=(),
-    occluder=None, parser=None,
+    occluder=None, parser=None, vetting=None,
 ):  # fmt: skip
     """(pipeline, its pool)."""
     recogniser = recogniser or Recogniser()
@@ -165,6 +165,7 @@ def make(
         meter=Meter(),
         occluder=occluder,
         parser=parser,
+        **(vetting or {}),
     )
     guard = Guard(
         align=align,

@@ -46,6 +46,7 @@ def check(config: Config, tree: Mapping[str, Any], walk: Walk) -> None:
         _scene(path, scene, known["identities"], walk)
         _strangers(path, scene, config.identities or {}, walk)
         _mask(f"{path}.mask", scene, config.models, walk)
+        _liveness(path, scene, config.models, walk)
     for name, identity in (config.identities or {}).items():
         path = f"identities.{tables.join('', name)}"
         _photos(f"{path}.photos", identity.photos, walk)
@@ -121,6 +122,17 @@ def _mask(path: str, scene: Scene, models: ModelsTable, walk: Walk) -> None:
                  mask.regions)  # fmt: skip
     if mask.keep_mouth and scene.mode == "portrait":
         walk.bad(f"{path}.keep_mouth", 'is for mode = "disguise" only', True)
+
+
+def _liveness(path: str, scene: Scene, models: ModelsTable, walk: Walk) -> None:
+    """Who asks for live faces needs the models that know them."""
+    if scene.liveness != "off" and not models.liveness:
+        reason = 'needs models.liveness, such as ["minifasnet_v2", "minifasnet_v1se"]'
+        walk.bad(f"{path}.liveness", reason, scene.liveness)
+    if scene.blink and scene.liveness == "off":
+        walk.bad(f"{path}.blink", 'has no meaning with liveness = "off"', True)
+    if scene.blink and not models.landmarker:
+        walk.bad(f"{path}.blink", 'needs models.landmarker, such as "2d106det" or "2dfan4"', True)
 
 
 def _disguise(path: str, scene: Scene, walk: Walk) -> None:

@@ -38,9 +38,10 @@ def check_models(models: ModelsTable, walk: Walk) -> None:
                  'as ["det_10g", "yunet"]', models.detectors)  # fmt: skip
     embedder = shelf.take("models.embedder", models.embedder, "recogniser")
     shelf.take("models.guard_recogniser", models.guard_recogniser, "recogniser")
-    for kind in ("restorer", "occluder", "parser"):
+    for kind in ("restorer", "occluder", "parser", "landmarker"):
         if model_id := getattr(models, kind):
             shelf.take(f"models.{kind}", model_id, kind)
+    _voters(models, shelf)
     swapper = shelf.take("models.swapper", models.swapper, "swapper")
     if swapper and embedder and swapper.takes_embedding_of != embedder.id:
         walk.bad("models.embedder", f'the swapper "{swapper.id}" takes the vector of '
@@ -52,6 +53,18 @@ def check_models(models: ModelsTable, walk: Walk) -> None:
     if models.mirror and not _is_mirror(models.mirror):
         reason = "needs an https:// or file:// address (http:// on this machine alone)"
         walk.bad("models.mirror", reason, hide_login(models.mirror))
+
+
+def _voters(models: ModelsTable, shelf: _Shelf) -> None:
+    """Networks that vote: three at most, and of one scale where their scores are averaged."""
+    for kind in ("liveness", "content"):
+        ids = getattr(models, kind) or ()
+        found = [shelf.take(f"models.{kind}[{i}]", one, kind) for i, one in enumerate(ids)]
+        if len(ids) > 3:
+            shelf.walk.bad(f"models.{kind}", "takes three models at most", ids)
+        if kind == "liveness" and len({recipe.family for recipe in found if recipe}) > 1:
+            reason = "needs models of one family: scores of two have no common mean"
+            shelf.walk.bad("models.liveness", reason, ids)
 
 
 def _is_mirror(address: str) -> bool:

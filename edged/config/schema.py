@@ -125,6 +125,12 @@ class ModelsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         occluder: says what is before a face, for scenes that keep it (mask.occlusion).
         parser: says which pixel is what of a face, for scenes that ask (mask.regions,
             mask.keep_mouth).
+        landmarker: dense landmarks, for scenes that need eyes or a mouth (blink,
+            mask.keep_mouth).
+        liveness: networks that tell a face from a print or a screen, for scenes that ask
+            (liveness); several of one family vote.
+        content: one to three networks that refuse pictures of nakedness by more than half
+            of their votes; none means that nobody looks.
         guard_recogniser: judges whether somebody can still be recognised; best another
             one than the embedder.
         accept_licence: ids of models whose terms you accept for this use; needed for
@@ -142,6 +148,9 @@ class ModelsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     restorer: str = "builtin_restorer"
     occluder: str = ""
     parser: str = ""
+    landmarker: str = ""
+    liveness: tuple[str, ...] = ()
+    content: tuple[str, ...] = ()
     guard_recogniser: str = "builtin_recogniser"
     accept_licence: tuple[str, ...] = ()
     folder: Path = Path("models")
@@ -154,7 +163,7 @@ class ModelsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         """Ids of all models that the engine loads, each once, in order of use."""
         ids = (
             *self.detectors, self.embedder, self.swapper, self.restorer, self.guard_recogniser,
-            self.occluder, self.parser,
+            self.occluder, self.parser, self.landmarker, *self.liveness, *self.content,
         )  # fmt: skip
         return tuple(dict.fromkeys(model_id for model_id in ids if model_id))
 

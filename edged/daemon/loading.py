@@ -15,13 +15,23 @@ import numpy as np
 from edged.builtin.mask import inner_face_mask
 from edged.config import Config
 from edged.errors import ConfigError
-from edged.faces import Image
+from edged.faces import Face, Image
+from edged.geometry import template
 from edged.pipeline_parts import Stages
 from edged.recipe import Contract, Recipe
 from edged.runtime.emap import read_emap
 from edged.runtime.session import Meter, Session
+from edged.stages.content import ContentCheck, ContentNet
 from edged.stages.embed import SIZE_PX, Embedder
 from edged.stages.haar_family import HaarFamily
+from edged.stages.landmarks import LAYOUTS, Landmarker
+from edged.stages.liveness import (
+    ALIGNED_LIVE_FROM,
+    MINIFAS_LIVE_FROM,
+    AlignedLiveness,
+    Liveness,
+    MiniFas,
+)
 from edged.stages.paste import Mask, oval_mask
 from edged.stages.restore import Restorer
 from edged.stages.scrfd import Scrfd
@@ -80,6 +90,9 @@ def load_stages(shelf: Shelf, meter: Meter) -> Stages:
         meter=meter,
         occluder=_occluder(shelf),
         parser=_parser(shelf),
+        landmarker=_landmarker(shelf),
+        liveness=_liveness(shelf),
+        content=_content(shelf),
     )
 
 
@@ -154,6 +167,40 @@ def _parser(shelf: Shelf) -> Parser | None:
     )
 
 
+def _landmarker(shelf: Shelf) -> Landmarker | None:
+    """Dense landmarks, where a scene needs them."""
+    model_id = shelf.config.models.landmarker
+    asked = shelf.config.scenes.values()
+    if not model_id or not any(scene.blink or scene.mask.keep_mouth for scene in asked):
+        return None
+    layout = LAYOUTS[shelf.recipes[model_id].family]
+    return Landmarker(shelf.session(model_id), layout, shelf.most(model_id))
+
+
+def _liveness(shelf: Shelf) -> Liveness | None:
+    """The networks that know live faces, where a scene asks for them."""
+    models = shelf.config.models.liveness
+    if not models or all(scene.liveness == "off" for scene in shelf.config.scenes.values()):
+        return None
+    if shelf.recipes[models[0]].family == "liveness_aligned":
+        nets = [AlignedLiveness(shelf.session(one), shelf.most(one)) for one in models]
+        return Liveness(tuple(nets), ALIGNED_LIVE_FROM)
+    pieces = [
+        MiniFas(shelf.session(one), shelf.contract(one).crop_scale, shelf.most(one))
+        for one in models
+    ]
+    return Liveness(tuple(pieces), MINIFAS_LIVE_FROM)
+
+
+def _content(shelf: Shelf) -> ContentCheck | None:
+    models = shelf.config.models.content
+    nets = [
+        ContentNet(shelf.session(one), shelf.recipes[one].family, shelf.contract(one).size_px)
+        for one in models
+    ]
+    return ContentCheck(tuple(nets)) if nets else None
+
+
 def _haar(thresh: float, sizes_px: tuple[int, ...]) -> HaarFamily:
     """The cascades.
 
@@ -201,3 +248,17 @@ def warm(stages: Stages, config: Config, most: int) -> None:
         for stage in (stages.occluder, stages.parser):
             if stage is not None:
                 stage(crop(stage.size_px))
+        somebody = [_somebody()] * count
+        if stages.landmarker is not None:
+            stages.landmarker(noise, somebody)
+        if stages.liveness is not None:
+            stages.liveness(noise, somebody)
+    for net in stages.content.nets if stages.content is not None else ():
+        net(noise)
+
+
+def _somebody() -> Face:
+    """A face in the middle of the noise."""
+    points = template("arcface_112", 112) + np.array([264, 184], np.float32)
+    box = np.array([270, 190, 370, 310], np.float32)
+    return Face(box, 1.0, points.astype(np.float32), frozenset())

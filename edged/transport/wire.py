@@ -127,6 +127,9 @@ class FaceNote(msgspec.Struct, kw_only=True, omit_defaults=True):
         restored: blend of the restorer's output that is in the picture, 0..1.
         identity_drift: how far restoring moved the face from who it was made to be, 1 -
             cosine by the guard's recogniser, at most.
+        liveness: probability that the face is live and no print or screen, where the
+            scene asks; absent where the networks cannot tell.
+        live: what follows, blinks included.
     """
 
     box_px: tuple[int, int, int, int]
@@ -136,6 +139,8 @@ class FaceNote(msgspec.Struct, kw_only=True, omit_defaults=True):
     consent: str = ""
     restored: float = 0.0
     identity_drift: float | None = None
+    liveness: float | None = None
+    live: bool | None = None
 
 
 class GuardNote(msgspec.Struct, kw_only=True):
