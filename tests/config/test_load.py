@@ -41,6 +41,11 @@ guard_recogniser = "w600k_mbf"
 accept_licence = ["det_10g", "w600k_r50", "w600k_mbf", "inswapper_128"]
 """
 
+LIVE = '[scenes.l]\nmode = "disguise"\nidentities = ["bob"]'
+LIDS = '[models]\nlandmarker = "2dfan4"'
+ADDON = '["insightface_liveness"]'
+TWO_KINDS = '["minifasnet_v2", "insightface_liveness"]'
+
 
 def problems(text: str) -> list[str]:
     """The lines without the file's name."""
@@ -101,6 +106,14 @@ def test_the_example_of_the_design_errors_all_at_once():
         ('[models]\nswapper = "det_10g"', 'models.swapper = "det_10g": is a detector'),
         ('[models]\nembedder = "w600k"', 'did you mean "w600k_'),
         ("[models]\ndetectors = []", "needs at least one detector"),
+        (f'{LIVE}\nliveness = "require"', 'scenes.l.liveness = "require": needs models.liveness'),
+        (f"{LIVE}\nblink = true\n{LIDS}", "scenes.l.blink = true: has no meaning with"),
+        (f'{LIVE}\nblink = true\nliveness = "warn"\n[models]\nliveness = ["minifasnet_v2"]',
+         "scenes.l.blink = true: needs models.landmarker"),
+        ('[models]\nliveness = ["nsfw_1"]', 'models.liveness[0] = "nsfw_1": is a content; a live'),
+        (f"[models]\naccept_licence = {ADDON}\nliveness = {TWO_KINDS}", "models.liveness = "),
+        (f"[models]\nliveness = {ADDON}", 'models.liveness[0] = "insightface_liveness": its lic'),
+        ('[models]\ncontent = ["nsfw_1", "nsfw_2", "nsfw_3", "nsfw_1"]', "takes three models at"),
         ('[models]\nmirror = "http://x.org"', "needs an https:// or file:// address"),
         ('[models]\naccept_licence = ["det10g"]', 'no such model (did you mean "det_10g"?)'),
         ('[runtime]\nrequire = "cuda"\nprefer = "cpu"', "keep one of the two"),

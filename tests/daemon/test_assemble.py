@@ -8,6 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from edged.bench.standins import landmarks as landmark_files
+from edged.bench.standins import liveness as liveness_files
 from edged.builtin.pack import write_pack
 from edged.config import loads
 from edged.daemon.assemble import assemble
@@ -135,3 +137,55 @@ def test_a_photo_that_is_absent_stops_the_start(pack, tmp_path):
     made = msgspec.structs.replace(made, identities={"actor": actor})
     with ExitStack() as stack, pytest.raises(ConfigError, match=r"identities\.actor"):
         assemble(made, stack)
+
+
+@pytest.fixture
+def vetting_pack(pack, tmp_path):
+    """The built-in models and stand-ins of everything that vets."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for path in pack.iterdir():
+        (folder / path.name).symlink_to(path)
+    files = {
+        "2.7_80x80_MiniFASNetV2": liveness_files.minifas(1),
+        "4_0_0_80x80_MiniFASNetV1SE": liveness_files.minifas(2),
+        "2dfan4": landmark_files.fan(),
+        **{name: liveness_files.content(name) for name in liveness_files.CONTENT},
+    }
+    for name, model in files.items():
+        (folder / f"{name}.onnx").write_bytes(model.SerializeToString())
+    return folder
+
+
+VETTING = """
+liveness = ["minifasnet_v2", "minifasnet_v1se"]
+landmarker = "2dfan4"
+content = ["nsfw_1", "nsfw_2", "nsfw_3"]
+"""
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_what_vets_is_loaded_where_a_scene_asks(vetting_pack, tmp_path, asked):
+    """Through the real loaders: scored faces and votes; nothing is loaded that nobody needs."""
+    text = CONFIG.format(folder=vetting_pack, runtime="", sizes="[640, 128]")
+    text = text.replace('restorer = ""', f'restorer = ""{VETTING}')
+    if asked:
+        text = text.replace('identities = ["actor"]', 'identities = ["actor"]\nliveness = "warn"')
+        text = text.replace('liveness = "warn"', 'liveness = "warn"\nblink = true', 1)
+    made = loads(text, tmp_path / "edged.toml")
+    with ExitStack() as stack:
+        kit = assemble(made, stack)
+        assert (kit.stages.liveness is not None) is asked
+        assert (kit.stages.landmarker is not None) is asked
+        assert len(kit.stages.content.nets) == 3
+        picture = builtin_character("character")[0]
+        job = Job("booth", "hide", made.scenes["hide"], whole=True)
+        outcome = kit.pipeline.process(picture, job)
+        red = np.zeros_like(picture)
+        red[..., 2] = 255
+        refused = kit.pipeline.process(red, job)
+    assert refused.ruling == Refused(Reason.CONTENT)
+    if asked:
+        assert all(0 <= note.liveness <= 1 for note in outcome.faces)
+        assert outcome.faces
+        assert outcome.session_ms["liveness"] > 0
