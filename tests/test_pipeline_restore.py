@@ -93,19 +93,21 @@ def test_the_drift_of_each_face_is_in_the_result():
 
 
 class Moody(Recogniser):
-    """Takes what was brightened for another person."""
+    """Takes a face for another person once it was brightened."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
 
     def __call__(self, crops):
         vectors = super().__call__(crops)
-        if len(crops) >= 4 and len(crops) % 2 == 0 and self.asked_twice(crops):
-            vectors[len(crops) // 2 :] = np.eye(3, dtype=np.float32)[2]
+        for row, crop in enumerate(crops):
+            level = crop[30:90, 30:80].mean()
+            if any(2 < level - before < 13 for before in self.seen):
+                vectors[row] = np.eye(3, dtype=np.float32)[2]
+            elif vectors[row][1]:  # the stranger that the swapper makes
+                self.seen.append(level)
         return vectors
-
-    @staticmethod
-    def asked_twice(crops):
-        half = len(crops) // 2
-        apart = crops[half:].astype(int) - crops[:half]
-        return bool((np.abs(apart) > 1).any() and np.abs(apart).max() <= 13)
 
 
 def test_a_restorer_that_makes_somebody_else_is_taken_back():

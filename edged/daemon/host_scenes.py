@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from edged.recipe import Recipe
+from edged.runtime.graph.picture import LARGEST_CROP_PX
 from edged.scene import Scene
 
 Rule = Callable[[Scene, Mapping[str, Recipe]], str]
@@ -24,7 +25,15 @@ def _colour(scene: Scene, _recipes: Mapping[str, Recipe]) -> str:
     return "it moves colours" if scene.colour != "none" else ""
 
 
-RULES: Sequence[Rule] = (_masks, _colour)
+def _large_crops(scene: Scene, recipes: Mapping[str, Recipe]) -> str:
+    for recipe in recipes.values():
+        side = recipe.contract.size_px
+        if scene.restore and recipe.kind == "restorer" and side > LARGEST_CROP_PX:
+            return f"{recipe.id} takes crops of {side} px"
+    return ""
+
+
+RULES: Sequence[Rule] = (_masks, _colour, _large_crops)
 """All of them; a stage that the device path lacks adds its own."""
 
 

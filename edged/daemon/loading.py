@@ -245,6 +245,7 @@ def warm(stages: Stages, config: Config, most: int) -> None:
         stages.swapper(crop(stages.swapper.size_px), latents)
         if stages.restorer is not None:
             stages.restorer(crop(stages.restorer.size_px), 1.0)
+            stages.recogniser(np.concatenate([faces, faces]))  # before and after
         for stage in (stages.occluder, stages.parser):
             if stage is not None:
                 stage(crop(stage.size_px))

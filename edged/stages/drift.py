@@ -39,7 +39,7 @@ class Drift:
     recogniser: Embedder
     template_name: str
 
-    def __call__(self, before: Image, after: Image) -> Floats:
+    def __call__(self, before: Image, after: Image) -> tuple[Floats, Floats]:
         """Drift of each of n faces, in one run of the recogniser.
 
         Args:
@@ -47,16 +47,19 @@ class Drift:
             after: likewise, what became of it.
 
         Returns:
-            (n,) float32, 0 (the same) to 2.
+            (n,) float32, 0 (the same) to 2, and (n, d) unit vectors of the faces before.
         """
-        count = len(before)
         vectors = self.recogniser(self._crops([*before, *after]))
-        return np.asarray(1 - (vectors[:count] * vectors[count:]).sum(axis=1), np.float32)
+        anchors = vectors[: len(before)]
+        return _apart(anchors, vectors[len(before) :]), anchors
 
-    def eased(self, before: Image, after: Image, most: float) -> tuple[Floats, Floats]:
+    def eased(
+        self, anchors: Floats, before: Image, after: Image, most: float
+    ) -> tuple[Floats, Floats]:
         """For faces that drifted too far: the largest of `SHARES` that does not.
 
         Args:
+            anchors: (n, d) unit vectors of the faces before.
             before: (n, S, S, 3) uint8 BGR.
             after: likewise.
             most: the bound.
@@ -70,12 +73,12 @@ class Drift:
             for share in SHARES
             for old, new in zip(before, after, strict=True)
         ]
-        drifts = self(np.concatenate([before] * len(SHARES)), np.stack(tried))
-        table = drifts.reshape(len(SHARES), -1)
-        share, drift = np.zeros(len(before), np.float32), np.zeros(len(before), np.float32)
-        for tried_share, row in reversed([*zip(SHARES, table, strict=True)]):
-            share[row <= most], drift[row <= most] = tried_share, row[row <= most]
-        return share, drift
+        vectors = self.recogniser(self._crops(tried)).reshape(len(SHARES), *anchors.shape)
+        best, drift = np.zeros(len(before), np.float32), np.zeros(len(before), np.float32)
+        for share, found in reversed([*zip(SHARES, vectors, strict=True)]):
+            apart = _apart(anchors, found)
+            best[apart <= most], drift[apart <= most] = share, apart[apart <= most]
+        return best, drift
 
     def _crops(self, crops: Sequence[Image]) -> Image:
         """Crops as the recogniser wants them, (n, 112, 112, 3)."""
@@ -85,6 +88,11 @@ class Drift:
             matrix = _onto_recogniser(self.template_name, len(small))
             cv2.warpAffine(small, matrix, (SIZE_PX, SIZE_PX), dst=place)
         return out
+
+
+def _apart(some: Floats, others: Floats) -> Floats:
+    """1 - cosine between rows of unit vectors."""
+    return np.asarray(1 - (some * others).sum(axis=1), np.float32)
 
 
 def shrunk(crop: Image, side: int) -> Image:

@@ -150,11 +150,14 @@ class Retoucher:
         ]
         if not rows:
             return new
-        drifts, shares = self.drift(crops[rows], made[rows]), np.ones(len(rows), np.float32)
+        drifts, anchors = self.drift(crops[rows], made[rows])
+        shares = np.ones(len(rows), np.float32)
         far = np.flatnonzero(drifts > wish.max_drift)
         if far.size:
             beyond = np.asarray(rows)[far]
-            shares[far], drifts[far] = self.drift.eased(crops[beyond], made[beyond], wish.max_drift)
+            shares[far], drifts[far] = self.drift.eased(
+                anchors[far], crops[beyond], made[beyond], wish.max_drift
+            )
         for row, share, drift in zip(rows, shares.tolist(), drifts.tolist(), strict=True):
             new[row].drift, new[row].measured = drift, frame
             kept = old[row]

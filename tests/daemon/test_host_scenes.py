@@ -43,3 +43,11 @@ def test_the_easel_is_not_asked_for_a_host_scene():
     pipeline, _ = make(Eyes(found(LEFT)), easel=easel, host_scenes={"another"})
     assert not isinstance(pipeline.process(frame([LEFT]), shot()).ruling, Passed)
     assert asked
+
+
+def test_a_restorer_of_large_crops_works_in_host_memory():
+    """The device's graphs hold crops of 512 px; scenes that do not restore are not concerned."""
+    recipes = {"gpen_bfr_1024": load_recipe("gpen_bfr_1024")}
+    scenes = {"plain": PLAIN, "rich": RICH}
+    assert host_scenes(scenes, recipes) == {"rich": "gpen_bfr_1024 takes crops of 1024 px"}
+    assert host_scenes(scenes, RECIPES) == {}

@@ -28,9 +28,9 @@ class Ruler:
     def __call__(self, before, _after):
         self.measured += len(before)
         drift = self.drifts.pop(0) if len(self.drifts) > 1 else self.drifts[0]
-        return np.full(len(before), drift, np.float32)
+        return np.full(len(before), drift, np.float32), np.zeros((len(before), 1), np.float32)
 
-    def eased(self, before, _after, most):
+    def eased(self, _anchors, before, _after, most):
         share = next((s for s in (2 / 3, 1 / 3) if self.drifts[0] * s * s <= most), 0.0)
         drift = self.drifts[0] * share * share
         return np.full(len(before), share, np.float32), np.full(len(before), drift, np.float32)
