@@ -1,23 +1,27 @@
 """Who plays: the characters of a disguise and the templates of portraits, made at start.
 
-An identity's photo is read once; what stays in memory is its latent vector.  A template's
-faces are found once, by the same search that frames get.  Knows stages; knows no
-configuration file and no sockets.
+An identity's photo is read once; what stays in memory is its source: a vector, or a crop.
+A template's faces are found once, by the same search that frames get.  Knows stages; knows
+no configuration file and no sockets.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from edged.errors import ConfigError
-from edged.faces import Embedding, Face, Floats, Image, Points
+from edged.faces import Embedding, Face, Floats, Image, Points, Tensor
 from edged.geometry import Matrix
 from edged.stages.align import crops, matrices
-from edged.stages.embed import SIZE_PX, Embedder, normalise
+from edged.stages.embed import SIZE_PX, Embedder
+from edged.stages.identity import fitness, joined
 from edged.stages.swap import Swapper
+
+log = logging.getLogger(__name__)
 
 Search = Callable[[Image], list[Face]]
 
@@ -28,11 +32,11 @@ class Character:
 
     Attributes:
         name: as in the configuration.
-        latent: (512,) float32, the swapper's source vector.
+        source: what the swapper knows it by: (512,) float32, or (C, C, 3) uint8 BGR.
     """
 
     name: str
-    latent: Embedding
+    source: Tensor
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -80,21 +84,33 @@ def make_character(
 ) -> Character:
     """A character from one photo or several of one person.
 
-    Vectors of several photos are averaged as unit vectors and made unit again.
+    Of several photos the vectors are averaged as directions; a swapper that takes a picture
+    gets the best one, which the log names.
 
     Args:
         name: for messages and results.
         photos: (h, w, 3) uint8 BGR each; the largest face of each counts.
         search: face search.
         embedder: the recogniser that the swapper takes.
-        swapper: makes the latent.
+        swapper: makes the source.
         landmarks: known landmarks of a photo (of a drawn character), else None.
 
     Raises:
         ConfigError: a photo shows no usable face.
     """
-    vector = photographed(f"identities.{name}", photos, search, embedder, landmarks=landmarks)
-    return Character(name, swapper.latent(vector))
+    path = f"identities.{name}"
+    if swapper.picture is None:
+        embed = embedder.as_given if swapper.takes_raw else embedder
+        vector = photographed(path, photos, search, embed, landmarks=landmarks)
+        return Character(name, swapper.latent(vector))
+    faces = faces_of(path, photos, search, landmarks)
+    best = max(range(len(photos)), key=lambda index: fitness(faces[index]))
+    if len(photos) > 1:
+        log.info(
+            "%s: this swapper takes one picture: photo %d of %d, the largest and most frontal face",
+            path, best + 1, len(photos),
+        )  # fmt: skip
+    return Character(name, swapper.picture(photos[best], faces[best]))
 
 
 def photographed(
@@ -105,7 +121,7 @@ def photographed(
     *,
     landmarks: Sequence[Points | None] = (),
 ) -> Embedding:
-    """One person's vector, (d,) with L2 norm 1, from one photo or several.
+    """One person's vector (d,) from one photo or several: the mean direction and mean length.
 
     Args:
         name: key of the configuration, for messages.
@@ -118,6 +134,21 @@ def photographed(
         ConfigError: a photo shows no usable face.
     """
     vectors = []
+    for photo, points in zip(photos, faces_of(name, photos, search, landmarks), strict=True):
+        to_crop = [m for m in matrices([points], "arcface_112", SIZE_PX) if m is not None]
+        vectors.append(embedder(crops(photo, to_crop, SIZE_PX))[0])
+    return joined(vectors)
+
+
+def faces_of(
+    name: str, photos: Sequence[Image], search: Search, landmarks: Sequence[Points | None]
+) -> list[Points]:
+    """Landmarks of the largest face of each photo, such that it can be aligned.
+
+    Raises:
+        ConfigError: a photo shows no usable face.
+    """
+    faces = []
     known = [*landmarks, *[None] * (len(photos) - len(landmarks))]
     for number, (photo, given) in enumerate(zip(photos, known, strict=True), 1):
         points = given
@@ -125,14 +156,14 @@ def photographed(
             found = search(photo)
             points = found[0].landmarks if found else None
         matrix = matrices([points], "arcface_112", SIZE_PX)[0] if points is not None else None
-        if matrix is None:
+        if points is None or matrix is None:
             msg = (
                 f"{name}: no face was found in photo {number}; "
                 "use a sharp frontal photo with one person"
             )
             raise ConfigError(msg)
-        vectors.append(embedder(crops(photo, [matrix], SIZE_PX))[0])
-    return normalise(np.mean(np.stack(vectors), axis=0))
+        faces.append(points)
+    return faces
 
 
 def make_template(

@@ -117,12 +117,13 @@ class Pipeline:
             buffer = studio.pool.lease(frame.shape[0], frame.shape[1])
             out = buffer.image
             canvas = picture.canvas(out)
+        swapper = studio.swapper(scene)
         chosen = [
             (region, self._characters[name])
             for region, name in zip(seen.regions, seen.cast, strict=True)
             if name in self._characters and not barred(region.face, scene)
         ]
-        matrices = studio.to_swap([region.face for region, _ in chosen])
+        matrices = studio.to_swap(swapper, [region.face for region, _ in chosen])
         todo = [
             (region, character, matrix)
             for (region, character), matrix in zip(chosen, matrices, strict=True)
@@ -132,14 +133,14 @@ class Pipeline:
             to_crop = [matrix for _, _, matrix in todo]
             faces = [region.face for region, _, _ in todo]
             placing = Placing(
-                to_crop, studio.swap_mask(scene), studio.layers(frame, faces, scene, watch)
+                to_crop, studio.swap_mask(swapper, scene), studio.layers(frame, faces, scene, watch)
             )
             with watch("swap"):
-                latents = np.stack([c.latent for _, c, _ in todo])
-                swapped = canvas.swap(studio.stages.swapper, to_crop, latents)
+                swapped = canvas.swap(swapper, to_crop, np.stack([c.source for _, c, _ in todo]))
             with watch("paste"):
-                swapped = in_colour(swapped, frame, placing, scene)
-                canvas.paste(swapped, to_crop, placing.mask, placing.layers)
+                placing = placing.within(swapped.masks)
+                coloured = in_colour(swapped.crops, frame, placing, scene)
+                canvas.paste(coloured, to_crop, placing.mask, placing.layers)
             restore(
                 studio, canvas, faces, job, watch,
                 memory=self._details_of(job), layers=placing.layers,

@@ -7,7 +7,7 @@ looked at, cut or allocated for a scene that asks for none of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -91,6 +91,12 @@ class Placing:
     to_crop: Sequence[Matrix]
     mask: Mask
     layers: Sequence[Layer] = ()
+
+    def within(self, masks: Image | None) -> Placing:
+        """The same within the masks (n, S, S) that the swapper itself gives, if it does."""
+        if masks is None:
+            return self
+        return replace(self, layers=[*self.layers, Layer(masks, self.to_crop)])
 
     @property
     def shown(self) -> list[Image]:

@@ -6,12 +6,13 @@ slots is network output.  Whose face may be used is :mod:`edged.privacy.consent`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 
 from edged.cast import Template
-from edged.faces import Embedding, Face, Image
+from edged.faces import Embedding, Face, Image, Tensor
 from edged.pipeline_masks import Placing, in_colour
 from edged.pipeline_parts import Job, Outcome, Watch
 from edged.pipeline_restore import restore
@@ -28,7 +29,9 @@ from edged.pipeline_studio import (
 from edged.pipeline_vetting import barred, life_note
 from edged.privacy.consent import cover
 from edged.privacy.guard import Rect, Refused, Region, Slot
+from edged.stages.easel import Picture
 from edged.stages.search import search
+from edged.stages.swap import Swapper
 from edged.transport.wire import FaceNote
 from edged.verdicts import Reason
 
@@ -70,18 +73,18 @@ def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: 
         canvas = studio.put_up(template.image, job).canvas(out)
     slots = template.slots[: len(chosen)]
     placed = [Face(s.box, 1.0, s.landmarks, frozenset()) for s in slots]
+    swapper = studio.swapper(job.scene)
     placing = Placing(
         [s.to_swap for s in slots],
-        studio.swap_mask(job.scene),
+        studio.swap_mask(swapper, job.scene),
         studio.layers(template.image, placed, job.scene, watch),
     )
     with watch("swap"):
-        _, vectors = picture.embed(studio.stages.embedder, [sure(r.to_crop) for r in chosen])
-        latents = [studio.stages.swapper.latent(v) for v in vectors]
-        targets = np.stack([s.target for s in slots])
-        swapped = studio.stages.swapper(targets, np.stack(latents))
+        sources = _sources(studio, swapper, picture, frame, chosen)
+        swapped = swapper.run(np.stack([s.target for s in slots]), sources)
     with watch("paste"):
-        coloured = in_colour(swapped, template.image, placing, job.scene)
+        placing = placing.within(swapped.masks)
+        coloured = in_colour(swapped.crops, template.image, placing, job.scene)
         rects = canvas.paste(coloured, placing.to_crop, placing.mask, placing.layers)
     restored = restore(studio, canvas, placed, job, watch, layers=placing.layers)
     rects = [_hull(a, b) for a, b in zip(rects, restored, strict=True)]
@@ -130,6 +133,18 @@ def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: 
         bystanders=len(bystanders),
         touches=touches_of(placed),
     )
+
+
+def _sources(
+    studio: Studio, swapper: Swapper, picture: Picture, frame: Image, chosen: Sequence[Region]
+) -> Tensor:
+    """What the swapper knows the chosen visitors by, one row each."""
+    if swapper.picture is not None:
+        return np.stack([swapper.picture(frame, r.face.landmarks) for r in chosen])
+    embedder = studio.stages.embedder
+    embedder = embedder.as_given if swapper.takes_raw else embedder
+    _, vectors = picture.embed(embedder, [sure(r.to_crop) for r in chosen])
+    return np.stack([swapper.latent(v) for v in vectors])
 
 
 def _embedding(region: Region) -> Embedding:

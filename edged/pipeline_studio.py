@@ -22,8 +22,9 @@ from edged.stages.align import matrices
 from edged.stages.easel import Easel, HostPicture, Picture
 from edged.stages.embed import SIZE_PX
 from edged.stages.layers import Layer
-from edged.stages.paste import Mask
+from edged.stages.paste import Mask, sized
 from edged.stages.restore import Restorer
+from edged.stages.swap import Swapper
 from edged.stages.views import Effort
 from edged.transport.wire import GuardNote
 
@@ -107,9 +108,13 @@ class Studio:
         for region, vector in zip(regions, vectors, strict=True):
             region.face.embedding = vector
 
-    def to_swap(self, faces: Sequence[Face]) -> list[Matrix | None]:
-        """Frame -> swapper's crop for each face; None where landmarks are degenerate."""
+    def swapper(self, scene: Scene) -> Swapper:
+        """The swapper, with crops as large as a scene asks for."""
         swapper = self.stages.swapper
+        return swapper.boosted(scene.pixel_boost_px) if scene.pixel_boost_px else swapper
+
+    def to_swap(self, swapper: Swapper, faces: Sequence[Face]) -> list[Matrix | None]:
+        """Frame -> swapper's crop for each face; None where landmarks are degenerate."""
         return matrices([f.pasted_by for f in faces], swapper.template_name, swapper.size_px)
 
     def layers(
@@ -121,10 +126,10 @@ class Studio:
         with watch("mask"):
             return face_layers(self.stages, image, faces, scene)
 
-    def swap_mask(self, scene: Scene) -> Mask:
+    def swap_mask(self, swapper: Swapper, scene: Scene) -> Mask:
         """The outline of a swap's paste."""
-        swapper = self.stages.swapper
-        return shape_mask(scene, self.stages.swap_mask, swapper.template_name, swapper.size_px)
+        own = sized(self.stages.swap_mask, swapper.size_px)
+        return shape_mask(scene, own, swapper.template_name, swapper.size_px)
 
     def restore_mask(self, own: Mask, restorer: Restorer, scene: Scene) -> Mask:
         """The outline of a restorer's paste."""

@@ -80,6 +80,8 @@ class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         mask: what of a face is changed, table `[scenes.NAME.mask]`.
         colour: how a swapped face takes the colours of its place: "none", "lab" (mean and
             spread of its LAB channels) or "histogram" (of each of BGR).
+        pixel_boost_px: side of the crops that faces are swapped at, a multiple k of the
+            swapper's own, up to 1024: sharper, for k * k times the work; 0 means its own.
         restore: run the restorer on swapped faces.
         restore_strength: blend of the restorer's output, 0..1.
         restore_min_face_px: smaller faces are not restored: their swap is not enlarged
@@ -112,6 +114,7 @@ class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     min_face_px: int = 24
     mask: MaskSettings = MaskSettings()
     colour: Literal["none", "lab", "histogram"] = "none"
+    pixel_boost_px: int = 0
     restore: bool = True
     restore_strength: float = 0.8
     restore_min_face_px: int = 80

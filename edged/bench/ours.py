@@ -33,6 +33,7 @@ from edged.scene import GuardSettings, Scene
 from edged.stages.align import crops, matrices
 from edged.stages.easel import Easel, HostPicture
 from edged.stages.embed import SIZE_PX, Embedder
+from edged.stages.identity import VectorSource
 from edged.stages.paste import oval_mask
 from edged.stages.resident import easel_on
 from edged.stages.resident_trial import open_bench
@@ -218,7 +219,7 @@ class Ours:
             embedder=embedder,
             swapper=Swapper(
                 session(files.swapper, "inswapper_128"),
-                read_emap(files.swapper, "stand-in swapper"),
+                VectorSource("inswapper_128", 512, read_emap(files.swapper, "stand-in swapper")),
             ),
             swap_mask=oval_mask("arcface_128", 128),
             restorer=restorer,

@@ -19,14 +19,16 @@ from edged.config import Config
 from edged.daemon import sessions
 from edged.daemon.casting import cast_all, enrol
 from edged.daemon.host_scenes import host_scenes
-from edged.daemon.loading import Shelf, load_stages, warm
+from edged.daemon.loading import Shelf, load_stages
 from edged.daemon.residency import Residency
+from edged.daemon.warming import warm
 from edged.faces import Image, Points
 from edged.geometry import Matrix
 from edged.pipeline import Pipeline
 from edged.pipeline_parts import Stages
 from edged.privacy.guard import Guard
-from edged.recipe import Recipe, list_recipes
+from edged.recipe import Recipe, list_recipes, with_converters
+from edged.runtime.cpu import open_on_cpu
 from edged.runtime.machine import CPU, Machine
 from edged.runtime.serve import Event, Serving
 from edged.runtime.session import Meter, RuntimeChoice, Session
@@ -162,7 +164,8 @@ def open_stages(
     Args and errors as of :func:`assemble`.
     """
     recipes = list_recipes(config.models.recipes)
-    used = {model_id: recipes[model_id] for model_id in config.models.used}
+    needed = with_converters(config.models.used, recipes)
+    used = {model_id: recipes[model_id] for model_id in needed}
     meter = Meter()
     machine = machine or sessions.machine_of(config.runtime)
     serving = sessions.serving(config, meter, event, machine)
@@ -180,7 +183,14 @@ def open_stages(
             opened[model_id] = serving.open(model, stack)
         return opened[model_id]
 
-    stages = load_stages(Shelf(config, used, session, store), meter)
+    def on_cpu(model_id: str) -> Session:
+        progress(f"loading {model_id}")
+        model = sessions.model_of(config, store, used, model_id)
+        return stack.enter_context(
+            open_on_cpu(model.path, model.recipe, threads=config.runtime.threads, meter=meter)
+        )
+
+    stages = load_stages(Shelf(config, used, session, on_cpu, store), meter)
     return Loaded(stages, used, serving, machine)
 
 

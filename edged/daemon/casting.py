@@ -41,8 +41,9 @@ def cast_all(config: Config, stages: Stages) -> tuple[dict[str, Character], dict
             image, places = builtin_poster(scene.template.removeprefix(BUILTIN_PHOTO))
         else:
             image = read_picture(Path(scene.template), f"scenes.{name}")
+        swapper = stages.swapper.boosted(scene.pixel_boost_px)
         templates[name] = make_template(
-            name, image, find, stages.swapper, slots=scene.slots, landmarks=places
+            name, image, find, swapper, slots=scene.slots, landmarks=places
         )
     return characters, templates
 

@@ -33,7 +33,17 @@ def _large_crops(scene: Scene, recipes: Mapping[str, Recipe]) -> str:
     return ""
 
 
-RULES: Sequence[Rule] = (_masks, _colour, _large_crops)
+def _own_mask(_scene: Scene, recipes: Mapping[str, Recipe]) -> str:
+    own = any(recipe.contract.own_mask for recipe in recipes.values())
+    return "the swapper's masks differ from face to face" if own else ""
+
+
+def _boost(scene: Scene, _recipes: Mapping[str, Recipe]) -> str:
+    wanted = scene.pixel_boost_px
+    return f"it boosts crops to {wanted} px" if wanted > LARGEST_CROP_PX else ""
+
+
+RULES: Sequence[Rule] = (_masks, _colour, _large_crops, _own_mask, _boost)
 """All of them; a stage that the device path lacks adds its own."""
 
 

@@ -1,4 +1,4 @@
-"""Loads the models of a configuration into the stages that run them, and warms them up.
+"""Loads the models of a configuration into the stages that run them.
 
 One function a kind of model.  Knows sessions by the function that opens one; knows no
 guard, no characters and no pictures.
@@ -9,21 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
-
 from edged.builtin.mask import inner_face_mask
 from edged.config import Config
 from edged.errors import ConfigError
-from edged.faces import Face, Image
-from edged.geometry import template
 from edged.pipeline_parts import Stages
 from edged.recipe import Contract, Recipe
 from edged.runtime.emap import read_emap
 from edged.runtime.session import Meter, Session
 from edged.stages.content import ContentCheck, ContentNet
-from edged.stages.embed import SIZE_PX, Embedder
+from edged.stages.embed import Embedder
 from edged.stages.haar_family import HaarFamily
+from edged.stages.identity import PictureSource, Source, VectorSource
 from edged.stages.landmarks import LAYOUTS, Landmarker
 from edged.stages.liveness import (
     ALIGNED_LIVE_FROM,
@@ -35,10 +31,9 @@ from edged.stages.liveness import (
 from edged.stages.paste import Mask, oval_mask
 from edged.stages.restore import Restorer
 from edged.stages.scrfd import Scrfd
-from edged.stages.search import Detector, search
+from edged.stages.search import Detector
 from edged.stages.segment import Occluder, Parser
 from edged.stages.swap import Swapper
-from edged.stages.views import Effort
 from edged.stages.yunet import YuNet
 from edged.store import ModelStore
 
@@ -51,12 +46,14 @@ class Shelf:
         config: checked.
         recipes: of the models in use, by id.
         session: opens a model's session, once for all its users.
+        on_cpu: opens one of a model that runs once a person, which no engine is built for.
         store: of the model files.
     """
 
     config: Config
     recipes: Mapping[str, Recipe]
     session: Callable[[str], Session]
+    on_cpu: Callable[[str], Session]
     store: ModelStore
 
     def most(self, model_id: str) -> int:
@@ -117,9 +114,10 @@ def _embedder(shelf: Shelf, model_id: str) -> Embedder:
 def _swapper(shelf: Shelf) -> tuple[Swapper, Mask]:
     model_id = shelf.config.models.swapper
     contract = shelf.contract(model_id)
+    session = shelf.session(model_id)
     swapper = Swapper(
-        shelf.session(model_id),
-        read_emap(shelf.store.ready(model_id), model_id),
+        session,
+        _source(shelf, model_id, session),
         contract.template,
         contract.size_px,
         shelf.most(model_id),
@@ -127,6 +125,19 @@ def _swapper(shelf: Shelf) -> tuple[Swapper, Mask]:
     if shelf.recipes[model_id].builtin:
         return swapper, Mask.of(inner_face_mask(contract.size_px))
     return swapper, oval_mask(contract.template, contract.size_px)
+
+
+def _source(shelf: Shelf, model_id: str, session: Session) -> Source:
+    """What makes of photos what a swapper knows a person by."""
+    recipe, rule = shelf.recipes[model_id], shelf.contract(model_id).source
+    if recipe.family == "picture_swapper":
+        return PictureSource(rule.template, rule.size_px)
+    converter = shelf.on_cpu(rule.converter) if rule.converter else None
+    (width,) = (spec.shape[-1] for spec in (converter or session).inputs if len(spec.shape) == 2)
+    emap = None
+    if recipe.family == "inswapper":
+        emap = read_emap(shelf.store.ready(model_id), model_id)
+    return VectorSource(model_id, int(width or 0), emap, converter, rule.unit)
 
 
 def _restorer(shelf: Shelf) -> tuple[Restorer | None, Mask | None]:
@@ -215,51 +226,3 @@ def _haar(thresh: float, sizes_px: tuple[int, ...]) -> HaarFamily:
         )
         raise ConfigError(msg)
     return family
-
-
-def warm(stages: Stages, config: Config, most: int) -> None:
-    """Run every network on noise and look at the shapes that come out.
-
-    Args:
-        stages: loaded.
-        config: checked.
-        most: so many faces at once, after every smaller number.  A GPU looks for kernels and
-            captures a graph at each new number; a CPU only takes its time.
-
-    Raises:
-        ModelError, EngineError: a file does not do what its recipe says.
-    """
-    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
-    for side in sorted({*config.guard.sizes_px, *config.guard.stream_sizes_px}):
-        search(noise, stages.detectors, Effort((side,)))
-    for count in range(1, most + 1):
-
-        def crop(side: int, count: int = count) -> Image:
-            one = np.asarray(cv2.resize(noise, (side, side)), np.uint8)
-            return np.repeat(one[None], count, axis=0)
-
-        faces = crop(SIZE_PX)
-        vectors = stages.embedder(faces)
-        stages.recogniser(faces)
-        latents = np.repeat(stages.swapper.latent(vectors[0])[None], count, axis=0)
-        stages.swapper(crop(stages.swapper.size_px), latents)
-        if stages.restorer is not None:
-            stages.restorer(crop(stages.restorer.size_px), 1.0)
-            stages.recogniser(np.concatenate([faces, faces]))  # before and after
-        for stage in (stages.occluder, stages.parser):
-            if stage is not None:
-                stage(crop(stage.size_px))
-        somebody = [_somebody()] * count
-        if stages.landmarker is not None:
-            stages.landmarker(noise, somebody)
-        if stages.liveness is not None:
-            stages.liveness(noise, somebody)
-    for net in stages.content.nets if stages.content is not None else ():
-        net(noise)
-
-
-def _somebody() -> Face:
-    """A face in the middle of the noise."""
-    points = template("arcface_112", 112) + np.array([264, 184], np.float32)
-    box = np.array([270, 190, 370, 310], np.float32)
-    return Face(box, 1.0, points.astype(np.float32), frozenset())

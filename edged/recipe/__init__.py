@@ -13,6 +13,7 @@ from edged.recipe.files import (
     read_recipe,
     recipe_folders,
     unknown_model,
+    with_converters,
 )
 from edged.recipe.packs import Archive, Pack, list_packs, read_pack
 from edged.recipe.schema import (
@@ -59,4 +60,5 @@ __all__ = [
     "read_recipe",
     "recipe_folders",
     "unknown_model",
+    "with_converters",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from edged import tables
@@ -59,6 +59,17 @@ def unknown_model(model_id: str, known: Iterable[str]) -> str:
     hint = tables.did_you_mean(model_id, known)
     shown = tables.show_value("model", model_id)
     return f"model {shown}: there is no recipe of this id{hint}; see `edged models list`"
+
+
+def with_converters(model_ids: Iterable[str], recipes: Mapping[str, Recipe]) -> tuple[str, ...]:
+    """Models and the converters that they need, each once, in order."""
+    wanted: dict[str, None] = {}
+    for model_id in model_ids:
+        wanted[model_id] = None
+        recipe = recipes.get(model_id)
+        if recipe is not None and recipe.contract.source.converter:
+            wanted[recipe.contract.source.converter] = None
+    return tuple(wanted)
 
 
 def _try_recipe(path: Path) -> tuple[Recipe | None, tuple[str, ...]]:

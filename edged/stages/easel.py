@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from edged.faces import Face, Floats, Image
+from edged.faces import Face, Floats, Image, Tensor
 from edged.geometry import Matrix
 from edged.runtime.session import DeviceArray
 from edged.stages.align import crops
@@ -22,7 +22,7 @@ from edged.stages.layers import Layer, through
 from edged.stages.paste import Mask, Rect, paste
 from edged.stages.restore import Restorer
 from edged.stages.search import Detector, search
-from edged.stages.swap import Swapper
+from edged.stages.swap import Swapped, Swapper
 from edged.stages.views import Effort
 
 Crops = Image | DeviceArray
@@ -35,8 +35,8 @@ class Canvas(Protocol):
     Matrices are picture -> crop; each crop is pasted by the one that it was cut with.
     """
 
-    def swap(self, swapper: Swapper, to_crop: Sequence[Matrix], latents: Floats) -> Crops:
-        """Cut n faces and put the identities of (n, 512) latents onto them."""
+    def swap(self, swapper: Swapper, to_crop: Sequence[Matrix], sources: Tensor) -> Swapped:
+        """Cut n faces and put the identities of n sources onto them."""
         ...
 
     def restore(self, restorer: Restorer, to_crop: Sequence[Matrix], strength: float) -> Crops:
@@ -105,9 +105,9 @@ class HostCanvas:
         np.copyto(out, image)
         self._out = out
 
-    def swap(self, swapper: Swapper, to_crop: Sequence[Matrix], latents: Floats) -> Crops:
+    def swap(self, swapper: Swapper, to_crop: Sequence[Matrix], sources: Tensor) -> Swapped:
         """See :class:`Canvas`."""
-        return swapper(crops(self._out, to_crop, swapper.size_px), latents)
+        return swapper.run(crops(self._out, to_crop, swapper.size_px), sources)
 
     def restore(self, restorer: Restorer, to_crop: Sequence[Matrix], strength: float) -> Crops:
         """See :class:`Canvas`."""

@@ -6,7 +6,7 @@ The prepared graph takes `crops` uint8 [n, 112, 112, 3] BGR and gives `embedding
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,10 +25,17 @@ class Embedder:
     Attributes:
         session: entered session of the prepared model.
         most: faces in one run; 0 for any number.
+        unit: whether vectors are brought to length 1.
     """
 
     session: Session
     most: int = 0
+    unit: bool = True
+
+    @property
+    def as_given(self) -> Embedder:
+        """The same without bringing vectors to length 1: a swapper's converter takes these."""
+        return replace(self, unit=False)
 
     def raw(self, crops: Image) -> Floats:
         """(n, 112, 112, 3) uint8 BGR aligned crops -> (n, d) float32 as the network gives."""
@@ -49,12 +56,16 @@ class Embedder:
         return np.array(out, np.float32)
 
     def __call__(self, crops: Image) -> Floats:
-        """The same, each row with L2 norm 1.
+        """The same, each row with L2 norm 1 unless :attr:`unit` says otherwise.
 
         Raises:
             EngineError: not finite, or a zero vector.
         """
-        return normalise(self.raw(crops))
+        return self.finished(self.raw(crops))
+
+    def finished(self, vectors: Floats) -> Floats:
+        """What the network gave for some faces as the rest of the device takes it."""
+        return normalise(vectors) if self.unit else vectors
 
     @property
     def width(self) -> int:

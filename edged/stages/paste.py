@@ -75,6 +75,15 @@ def box_mask(size_px: int) -> Mask:
     return Mask.of(np.minimum.outer(soft, soft).astype(np.float32))
 
 
+@lru_cache(maxsize=16)
+def sized(mask: Mask, size_px: int) -> Mask:
+    """The same mask for crops of another side; made once."""
+    if mask.alpha.shape[0] == size_px:
+        return mask
+    alpha = cv2.resize(mask.alpha, (size_px, size_px), interpolation=cv2.INTER_LINEAR)
+    return Mask.of(np.asarray(alpha, np.float32) / np.float32(255))
+
+
 def place(to_crop: Matrix, mask: Mask, shape: Sequence[int]) -> tuple[Rect, Matrix]:
     """Where a crop is pasted.
 

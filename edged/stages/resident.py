@@ -24,14 +24,14 @@ from edged.runtime.graph.picture import LARGEST_CROP_PX, SMALLEST_PX, TILE_PX
 from edged.runtime.session import DeviceArray, Feeds, Session
 from edged.stages.batches import require_finite
 from edged.stages.easel import Canvas, Crops, Easel, HostCanvas, HostPicture, Picture
-from edged.stages.embed import SIZE_PX, Embedder, normalise
+from edged.stages.embed import SIZE_PX, Embedder
 from edged.stages.layers import Layer
 from edged.stages.paste import Mask, Rect
 from edged.stages.places import canvas_size
 from edged.stages.resident_bench import MOST_FACES, Bench, bucket, padded
 from edged.stages.restore import Restorer
 from edged.stages.search import Detector, HostLook, search
-from edged.stages.swap import Swapper
+from edged.stages.swap import Swapped, Swapper
 from edged.stages.taps import Axis, paste_tables, resize_taps
 from edged.stages.views import FINE_SCALE, Effort, View
 
@@ -126,7 +126,7 @@ class DevicePicture:
             if self._bench.takes(recogniser, len(some)):
                 found = recogniser.session.run({"crops": cut})[0]
                 found = recogniser.checked(found, cut.shape[0])[: len(some)]
-                vectors.append(normalise(found))
+                vectors.append(recogniser.finished(found))
                 crops.append(self._bench.down(cut, len(some)))
             else:
                 crops.append(self._bench.down(cut, len(some)))
@@ -153,15 +153,18 @@ class DeviceCanvas:
         self._array: DeviceArray | None = None
         self._host: HostCanvas | None = None
 
-    def swap(self, swapper: Swapper, to_crop: Sequence[Matrix], latents: Floats) -> Crops:
-        """See :class:`edged.stages.easel.Canvas`."""
+    def swap(self, swapper: Swapper, to_crop: Sequence[Matrix], sources: Tensor) -> Swapped:
+        """See :class:`edged.stages.easel.Canvas`.
+
+        Crops that are boosted, or that come with masks, go by way of host memory.
+        """
         if host := self._on_host(to_crop, swapper.size_px):
-            return host.swap(swapper, to_crop, latents)
+            return host.swap(swapper, to_crop, sources)
         cut = self._bench.cut(self._now, to_crop, swapper.size_px)
-        if not self._bench.takes(swapper, len(to_crop)):
-            return swapper(self._bench.down(cut, len(to_crop)), latents)
-        feeds = {"crops": cut, "latents": padded(np.asarray(latents, np.float32), cut.shape[0])}
-        return self._made(swapper.session, feeds)
+        if not (swapper.plain and self._bench.takes(swapper, len(to_crop))):
+            return swapper.run(self._bench.down(cut, len(to_crop)), sources)
+        given = {name: padded(rows, cut.shape[0]) for name, rows in swapper.fed(sources).items()}
+        return Swapped(self._made(swapper.session, {"crops": cut, **given}))
 
     def restore(self, restorer: Restorer, to_crop: Sequence[Matrix], strength: float) -> Crops:
         """See :class:`edged.stages.easel.Canvas`."""
