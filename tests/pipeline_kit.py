@@ -22,6 +22,7 @@ from edged.scene import GuardSettings, Scene
 from edged.stages.align import matrices
 from edged.stages.easel import HostPicture
 from edged.stages.paste import oval_mask
+from edged.stages.swap import Swapped
 from edged.transport.wire import ConsentEntry
 
 SIDE = 512
@@ -104,6 +105,7 @@ class Swapper:
     """Makes the stranger of every face; writes down whose latent it was given."""
 
     template_name, size_px = "arcface_128", 128
+    picture, takes_raw = None, False
 
     def __init__(self, change=None, error=None):
         self.change, self.error, self.latents = change, error, []
@@ -111,12 +113,12 @@ class Swapper:
     def latent(self, vector):
         return vector
 
-    def __call__(self, targets, latents):
+    def run(self, targets, latents):
         if self.error:
             raise self.error
         self.latents += [tuple(v) for v in latents]
         made = [stranger() if self.change is None else self.change(t) for t in targets]
-        return np.stack(made).astype(np.uint8)
+        return Swapped(np.stack(made).astype(np.uint8))
 
 
 class Restorer:

@@ -30,6 +30,7 @@ from edged.privacy.guard import Passed, Refused
 from edged.scene import Scene
 from edged.stages.easel import HostPicture
 from edged.stages.embed import SIZE_PX, Embedder
+from edged.stages.identity import VectorSource
 from edged.stages.resident import easel_on
 from edged.stages.restore import Restorer
 from edged.stages.retouch import MEASURE_EVERY
@@ -60,7 +61,8 @@ def swapper(change=lambda _crop: stranger()):
         made = [np.asarray(change(c), np.uint8) for c in feeds["crops"]]
         return [np.stack(made), np.zeros(len(made), np.float32)]
 
-    return Swapper(scripted("swapper", inputs, outputs, answer), np.eye(3, dtype=np.float32))
+    source = VectorSource("swapper", 3, np.eye(3, dtype=np.float32))
+    return Swapper(scripted("swapper", inputs, outputs, answer), source)
 
 
 def restorer(check=0.0):

@@ -32,7 +32,7 @@ from edged.commands.packs import Packs
 from edged.config import ModelsTable, default_path, load, state_folder
 from edged.errors import ModelError
 from edged.hashes import file_sha256
-from edged.recipe import Recipe, list_packs, list_recipes
+from edged.recipe import Recipe, list_packs, list_recipes, with_converters
 from edged.runtime.graph.load import load_prepared
 from edged.store import ModelStatus, ModelStore, pull
 
@@ -75,6 +75,11 @@ class _Desk:
         packs = Packs(list_packs(recipes, settings.recipes), store)
         return _Desk(settings, store, packs, Console(stderr=True, highlight=False))
 
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Ids of the models that are configured, with the converters that they need."""
+        return with_converters(self.settings.used, self.store.recipes)
+
     def agree(self, recipe: Recipe, accepted: Iterable[str]) -> None:
         """Licence of a model: free, accepted, or asked about.
 
@@ -116,7 +121,7 @@ class _Desk:
 
     def data(self, state: ModelStatus) -> dict[str, Any]:
         """One model for scripts."""
-        configured = state.id in self.settings.used
+        configured = state.id in self.used
         return model_data(self.store.recipes[state.id], state, configured, self.packs.of(state.id))
 
     def ask(self, question: str) -> bool:
@@ -134,7 +139,7 @@ def list_models(config: ConfigFile = None, *, as_json: Json = False) -> None:
         typer.echo(json.dumps(rows + desk.packs.data()))
         return
     screen = Console(highlight=False, markup=False)
-    screen.print(models_table(screen, desk.store.recipes, states, desk.settings.used))
+    screen.print(models_table(screen, desk.store.recipes, states, desk.used))
     screen.print()
     screen.print(desk.packs.table())
     typer.echo(f"\n* configured   folder: {desk.store.folder}")
@@ -152,7 +157,7 @@ def pull_models(
 ) -> None:
     """Download models; what was begun is continued, what is here is not fetched again."""
     desk = _Desk.open(config)
-    wanted = desk.packs.members(model_ids or desk.settings.used)
+    wanted = desk.packs.members(model_ids or desk.used)
     accepted = desk.packs.members(accept_licence or ())
     recipes = [desk.store.recipe(model_id) for model_id in wanted]
     for recipe in recipes:
@@ -199,7 +204,7 @@ def verify(model_ids: Ids = None, *, config: ConfigFile = None, as_json: Json = 
     """Read every file that is here and compare its hash; exit code 66 if one is wrong."""
     desk = _Desk.open(config)
     named = desk.packs.members(model_ids or ())
-    needed = set(named or desk.settings.used)
+    needed = set(named or desk.used)
     wanted = named or tuple(desk.store.recipes)
     states = [desk.store.verify(model_id) for model_id in wanted]
     _report(desk, [s for s in states if s.id in needed or s.state != "absent"], as_json=as_json)

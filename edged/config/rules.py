@@ -54,7 +54,7 @@ def check(config: Config, tree: Mapping[str, Any], walk: Walk) -> None:
             _picture(f"{path}.worn_by[{i}]", photo, walk)
     _frames(config, known["cameras"], walk)
     _guard(config, walk)
-    check_models(config.models, walk)
+    check_models(config.models, config.scenes or {}, walk)
     if config.runtime.require and config.runtime.prefer:
         walk.bad("runtime.prefer", "has no meaning beside runtime.require; keep one of the two")
     _publish(config, walk)

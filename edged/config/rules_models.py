@@ -14,11 +14,15 @@ from edged.config.facts import hide_login
 from edged.config.schema import ModelsTable
 from edged.errors import ConfigError
 from edged.recipe import Recipe, list_recipes
-from edged.tables import Walk, did_you_mean
+from edged.scene import Scene
+from edged.tables import Walk, did_you_mean, join
 from edged.transport.link import is_loopback
 
+LARGEST_BOOST_PX = 1024
+"""What the field offers; beyond it a crop has more pixels than any camera's face."""
 
-def check_models(models: ModelsTable, walk: Walk) -> None:
+
+def check_models(models: ModelsTable, scenes: Mapping[str, Scene], walk: Walk) -> None:
     """All rules about models; problems go to the walk, those of recipes as well."""
     try:
         recipes = list_recipes(models.recipes)
@@ -43,9 +47,8 @@ def check_models(models: ModelsTable, walk: Walk) -> None:
             shelf.take(f"models.{kind}", model_id, kind)
     _voters(models, shelf)
     swapper = shelf.take("models.swapper", models.swapper, "swapper")
-    if swapper and embedder and swapper.takes_embedding_of != embedder.id:
-        walk.bad("models.embedder", f'the swapper "{swapper.id}" takes the vector of '
-                 f'"{swapper.takes_embedding_of}"', embedder.id)  # fmt: skip
+    if swapper:
+        _swapper(swapper, embedder, shelf, scenes)
     for i, model_id in enumerate(models.accept_licence):
         if model_id not in recipes:
             hint = did_you_mean(model_id, recipes)
@@ -65,6 +68,28 @@ def _voters(models: ModelsTable, shelf: _Shelf) -> None:
         if kind == "liveness" and len({recipe.family for recipe in found if recipe}) > 1:
             reason = "needs models of one family: scores of two have no common mean"
             shelf.walk.bad("models.liveness", reason, ids)
+
+
+def _swapper(
+    swapper: Recipe, embedder: Recipe | None, shelf: _Shelf, scenes: Mapping[str, Scene]
+) -> None:
+    """Whose vector it takes, its converter, and the crops that scenes want of it."""
+    vector = swapper.takes_embedding_of
+    if embedder and vector and vector != embedder.id:
+        reason = f'the swapper "{swapper.id}" takes the vector of "{vector}"'
+        shelf.walk.bad("models.embedder", reason, embedder.id)
+    if swapper.contract.source.converter:
+        shelf.take("models.swapper", swapper.contract.source.converter, "converter")
+    own = swapper.contract.size_px
+    for name, scene in scenes.items():
+        wanted = scene.pixel_boost_px
+        if wanted and own and (wanted % own or not 0 < wanted <= LARGEST_BOOST_PX):
+            fitting = ", ".join(str(px) for px in range(own, LARGEST_BOOST_PX + 1, own))
+            shelf.walk.bad(
+                f"scenes.{join('', name)}.pixel_boost_px",
+                f'crops of the swapper "{swapper.id}" are {own} px: 0 or one of {fitting}',
+                wanted,
+            )
 
 
 def _is_mirror(address: str) -> bool:

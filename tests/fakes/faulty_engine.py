@@ -15,15 +15,15 @@ from edged.measure.attacks import ATTACKS
 from edged.privacy.guard import Guard
 from edged.stages.embed import Embedder
 from edged.stages.scrfd import Scrfd
-from edged.stages.swap import Swapper
+from edged.stages.swap import Swapped, Swapper
 from edged.stages.yunet import YuNet
 
 
 class FaultySwapper(Swapper):
     """Gives back what a broken or lazy swapper might."""
 
-    def __call__(self, targets, _latents):
-        return np.stack([np.ascontiguousarray(ATTACKS[KIND](crop)) for crop in targets])
+    def run(self, targets, _sources):
+        return Swapped(np.stack([np.ascontiguousarray(ATTACKS[KIND](crop)) for crop in targets]))
 
 
 class Raising(Embedder):

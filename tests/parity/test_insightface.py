@@ -14,6 +14,7 @@ from edged.bench.frames import Case, make_scene
 from edged.runtime.emap import read_emap
 from edged.stages.align import crops, matrices
 from edged.stages.embed import SIZE_PX
+from edged.stages.identity import VectorSource
 from edged.stages.search import search
 from edged.stages.swap import Swapper
 from edged.stages.views import Effort
@@ -22,6 +23,11 @@ ONE_LOOK = Effort((640,), families=1)
 
 SIZES = [(1280, 720), (1920, 1080), (3840, 2160), (1283, 717), (720, 1280), (641, 480)]
 """Among them an odd whole factor (1080p), even ones, crooked ones and an upright frame."""
+
+
+def swapper_on(session, path):
+    """The stage, as the daemon makes it for inswapper's family."""
+    return Swapper(session, VectorSource("stand-in", 512, read_emap(path, "stand-in")))
 
 
 def photo(width: int, height: int):
@@ -85,7 +91,7 @@ def test_swap_crop_is_the_same(standins, standin_pair):
     theirs = get_model(str(standins.swapper), providers=["CPUExecutionProvider"])
     (source,) = standin_pair.app.get(scene.source)
     with of_file(standins.swapper, "inswapper_128") as session:
-        swapper = Swapper(session, read_emap(standins.swapper, "stand-in"))
+        swapper = swapper_on(session, standins.swapper)
         latent = swapper.latent(source.normed_embedding)
         for face in standin_pair.app.get(scene.frame):
             wanted, wanted_matrix = theirs.get(scene.frame, face, source, paste_back=False)
@@ -101,7 +107,7 @@ def test_all_faces_in_one_call_are_the_same_as_one_by_one(standins, standin_pair
     faces = standin_pair.app.get(scene.frame)
     (source,) = standin_pair.app.get(scene.source)
     with of_file(standins.swapper, "inswapper_128") as session:
-        swapper = Swapper(session, read_emap(standins.swapper, "stand-in"))
+        swapper = swapper_on(session, standins.swapper)
         targets = crops(scene.frame, matrices([f.kps for f in faces], "arcface_128", 128), 128)
         people = [source, *faces[1:]]
         latents = np.stack([swapper.latent(p.normed_embedding) for p in people])

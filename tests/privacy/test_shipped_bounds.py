@@ -18,6 +18,7 @@ from edged.resources import data_folder
 from edged.runtime.emap import read_emap
 from edged.stages.align import crops, matrices
 from edged.stages.embed import Embedder
+from edged.stages.identity import VectorSource
 from edged.stages.paste import Mask, paste
 from edged.stages.scrfd import Scrfd
 from edged.stages.search import search
@@ -74,7 +75,7 @@ def test_swaps_pass_the_pixel_test(people, pack):
         of_file(pack["builtin_swapper"], "builtin_swapper") as s,
     ):
         embed = Embedder(r)
-        swapper = Swapper(s, read_emap(pack["builtin_swapper"], "s"))
+        swapper = Swapper(s, VectorSource("s", 512, read_emap(pack["builtin_swapper"], "s")))
         sources = people + [draw_character(name) for name in LOOKS]
         latents = [
             swapper.latent(embed(crops(p, matrices([q], "arcface_112", 112), 112))[0])

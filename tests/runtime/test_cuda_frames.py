@@ -15,6 +15,7 @@ from edged.stages.paste import oval_mask
 from edged.stages.resident import DevicePicture
 from edged.stages.resident_bench import Bench
 from edged.stages.restore import Restorer
+from edged.stages.identity import VectorSource
 from edged.stages.swap import Swapper
 from edged.stages.views import Effort, views
 
@@ -36,10 +37,11 @@ with ExitStack() as stack:
     shown = DevicePicture(frame, bench)
     shapes = [shown.view(v, 320, 320).shape for v in views(frame.shape, Effort((320,), (0, 1)))]
     canvas = shown.canvas(out)
-    swapper, restorer = Swapper(made["swap"], np.eye(512)), Restorer(made["restore"], 256)
+    swapper = Swapper(made["swap"], VectorSource("m", 512, np.eye(512)))
+    restorer = Restorer(made["restore"], 256)
     for count in (1, 3, 8):
         faces = [np.array([[1.0, 0, 40.0 - 9 * i], [0, 1, 30]]) for i in range(count)]
-        swapped = canvas.swap(swapper, faces, np.zeros((count, 512), np.float32))
+        swapped = canvas.swap(swapper, faces, np.zeros((count, 512), np.float32)).crops
         canvas.paste(swapped, faces, oval_mask("arcface_128", 128))
         restored = canvas.restore(restorer, faces, 0.5)
         canvas.paste(restored, faces, oval_mask("ffhq_512", 256))

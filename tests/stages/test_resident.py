@@ -20,6 +20,7 @@ from edged.stages.paste import oval_mask
 from edged.stages.resident import easel_on
 from edged.stages.resident_bench import MOST_FACES
 from edged.stages.scrfd import Scrfd
+from edged.stages.swap import Swapped
 from edged.stages.views import Effort
 from edged.stages.yunet import YuNet
 
@@ -52,6 +53,16 @@ class Net:
         if not np.isfinite(checks).all():
             raise EngineError("not finite")
         return np.array(made)
+
+    plain = True
+
+    def run(self, crops, given):
+        """As the swapper's."""
+        return Swapped(self(crops, given))
+
+    def fed(self, sources):
+        """As the swapper's."""
+        return {"latents": sources}
 
     def numbers(self, strength):
         """As the restorer's."""
@@ -88,7 +99,7 @@ def made(easel, image, faces, nets):
     rects = []
     if faces:
         latents = np.zeros((len(faces), 512), np.float32)
-        rects += canvas.paste(canvas.swap(swapper, faces, latents), faces, SWAP)
+        rects += canvas.paste(canvas.swap(swapper, faces, latents).crops, faces, SWAP)
         rects += canvas.paste(canvas.restore(restorer, faces, 1.0), faces, RESTORE)
     canvas.finish()
     return out, rects
@@ -156,7 +167,9 @@ def test_a_canvas_is_pasted_into_again(nets, devices):
         out = np.zeros_like(image)
         canvas = easel(image).canvas(out)
         for _ in range(2):
-            canvas.paste(canvas.swap(nets[0], faces, np.zeros((1, 512), np.float32)), faces, SWAP)
+            canvas.paste(
+                canvas.swap(nets[0], faces, np.zeros((1, 512), np.float32)).crops, faces, SWAP
+            )
         canvas.finish()
         results.append(out)
     assert np.abs(results[0].astype(int) - results[1]).max() <= 2
@@ -170,7 +183,7 @@ def test_what_no_run_holds_is_made_in_host_memory(nets, devices):
         out = np.zeros_like(image)
         canvas, latents = easel(image).canvas(out), np.zeros((1, 512), np.float32)
         for faces in (small, large, small):
-            canvas.paste(canvas.swap(nets[0], faces, latents), faces, SWAP)
+            canvas.paste(canvas.swap(nets[0], faces, latents).crops, faces, SWAP)
         canvas.finish()
         results.append(out)
     assert np.abs(results[0].astype(int) - results[1]).max() <= 3, "one level a paste"

@@ -7,6 +7,7 @@ import pytest
 from fakes.sessions import FakeSession, ReusingSession
 
 from edged.errors import EngineError, ModelError
+from edged.stages.identity import VectorSource
 from edged.stages.swap import Swapper
 
 SIZE = 16
@@ -23,7 +24,8 @@ def swapper(answer=tint, batch=None, kind=FakeSession, **options):
     session = kind(
         {"crops": crop, "latents": (batch, 4)}, {"swapped": crop, "checks": (batch,)}, answer
     )
-    return Swapper(session, np.eye(4, dtype=np.float32) * 2, size_px=SIZE, **options)
+    source = VectorSource("fake", 4, np.eye(4, dtype=np.float32) * 2)
+    return Swapper(session, source, size_px=SIZE, **options)
 
 
 def targets(count):
@@ -54,8 +56,8 @@ def test_no_targets_no_run():
 
 def test_a_latent_goes_through_the_map_and_has_length_one():
     """The embedding itself is not what the network takes."""
-    turned = Swapper(swapper().session, np.roll(np.eye(4, dtype=np.float32), 1, axis=1) * 3)
-    latent = turned.latent(np.array([0.6, 0.8, 0, 0], np.float32))
+    turned = VectorSource("fake", 4, np.roll(np.eye(4, dtype=np.float32), 1, axis=1) * 3)
+    latent = turned(np.array([0.6, 0.8, 0, 0], np.float32))
     assert np.allclose(latent, [0, 0.6, 0.8, 0], atol=1e-6)
 
 

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from edged.doctor.finding import Check, Finding
 from edged.doctor.host import Host
 from edged.doctor.setup import Setup
-from edged.recipe import list_recipes
+from edged.recipe import list_recipes, with_converters
 
 
 def look(_host: Host, setup: Setup) -> Iterator[Finding]:
     """A note each for models that are not free for commercial use, or were never run."""
     models = setup.config.models
     recipes = list_recipes(models.recipes)
-    used = [recipes[model_id] for model_id in models.used]
+    used = [recipes[model_id] for model_id in with_converters(models.used, recipes)]
     bound = [recipe for recipe in used if not recipe.free]
     for recipe in bound:
         licence = recipe.licence

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from edged.doctor.finding import Check, Finding
 from edged.doctor.host import Host
 from edged.doctor.setup import Setup
-from edged.recipe import Recipe, list_recipes
+from edged.recipe import Recipe, list_recipes, with_converters
 from edged.store import ModelStatus, ModelStore
 
 
@@ -23,7 +23,7 @@ def look(_host: Host, setup: Setup) -> Iterator[Finding]:
     store = ModelStore(models.folder, recipes)
     good = []
     pack = ""
-    for model_id in models.used:
+    for model_id in with_converters(models.used, recipes):
         recipe = recipes[model_id]
         status = store.look(model_id)
         if recipe.builtin and status.state in ("absent", "ready"):

@@ -21,6 +21,7 @@ from edged.runtime.session import Meter
 from edged.runtime.trt.session import TrtSession
 from edged.stages.easel import HostPicture
 from edged.stages.embed import Embedder
+from edged.stages.identity import VectorSource
 from edged.stages.resident import easel_on
 from edged.stages.resident_trial import open_bench
 from edged.stages.restore import Restorer
@@ -90,7 +91,9 @@ def recogniser():
 
 def test_pictures_are_the_host_s_frame_after_frame(opened, bench):
     """Shots and stream frames of two people and one, swapped and restored; graphs replayed."""
-    swapper = Swapper(opened("swapper", impostor().SerializeToString()), np.eye(3))
+    swapper = Swapper(
+        opened("swapper", impostor().SerializeToString()), VectorSource("m", 3, np.eye(3))
+    )
     brighter = network("restored", "strength", 512).SerializeToString()
     restorer = Restorer(opened("restorer", brighter))
     parts = {"swapper": swapper, "recogniser": recogniser(), "restorer": restorer}
