@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edged.faces import Floats, Image
+from edged.cast import make_character
+from edged.faces import Floats, Image, Tensor
 from edged.measure.attacks import ATTACKS
 from edged.measure.identity import FEWEST_PEOPLE, aligned, to_template
 from edged.measure.people import Gathered, Shown, Told
@@ -21,6 +22,7 @@ from edged.pipeline_parts import Stages
 from edged.privacy.pixels import coarse_correlation, untouched_share
 from edged.stages.align import crops
 from edged.stages.easel import HostPicture
+from edged.stages.layers import Layer
 
 FILLED_MAX = 0.05
 """Of the accepted swaps; more than one in twenty filled without need is no bound to use."""
@@ -103,13 +105,12 @@ def measure_likeness(gathered: Gathered, stages: Stages, sources: int, tell: Tol
     faces = [first[person] for person in sorted(first)][:_FACES_AT_MOST]
     swaps, attacks = [np.zeros((0, 2))], [np.zeros((0, 2))]
     cosines = [np.zeros(0, np.float32)]
-    vectors = [stages.embedder(aligned(one))[0] for one in faces]
-    latents = [stages.swapper.latent(vector) for vector in vectors]
+    known_by = [_source(one, stages) for one in faces]
     for number, one in enumerate(faces):
         tell("swap and attack", number / len(faces))
-        others = [latents[(number + step) % len(faces)] for step in range(1, len(faces))]
+        others = [known_by[(number + step) % len(faces)] for step in range(1, len(faces))]
         before = aligned(one)[0]
-        after = [out for latent in others[:sources] for out in _swapped(one, stages, latent)]
+        after = [out for source in others[:sources] for out in _swapped(one, stages, source)]
         if after:
             swaps.append(np.array([_measured(before, each) for each in after]))
             cosines.append(_nearest(before, after, stages))
@@ -141,13 +142,24 @@ def _bounds(swaps: Floats, attacks: Floats) -> tuple[Parted | None, Parted | Non
     return untouched, part(swaps[:, 0], rest[:, 0], miss_cost=_MISS_COST)
 
 
-def _swapped(one: Shown, stages: Stages, latent: Floats) -> list[Image]:
+def _source(one: Shown, stages: Stages) -> Tensor:
+    """What the swapper knows a person by."""
+    made = make_character(
+        "photo", [one.image], lambda _: [],
+        embedder=stages.embedder, swapper=stages.swapper, landmarks=[one.landmarks],
+    )  # fmt: skip
+    return made.source
+
+
+def _swapped(one: Shown, stages: Stages, source: Tensor) -> list[Image]:
     """The recogniser's crop after the swap, and after swap and restorer where there is one."""
     swapper, restorer = stages.swapper, stages.restorer
     out = np.empty_like(one.image)
     canvas = HostPicture(one.image).canvas(out)
     to_swap = [to_template(one, swapper.template_name, swapper.size_px)]
-    canvas.paste(canvas.swap(swapper, to_swap, latent[None]), to_swap, stages.swap_mask)
+    swapped = canvas.swap(swapper, to_swap, source[None])
+    layers = [] if swapped.masks is None else [Layer(swapped.masks, to_swap)]
+    canvas.paste(swapped.crops, to_swap, stages.swap_mask, layers)
     found = [aligned(Shown(0, "", out, one.landmarks))[0]]
     if restorer is not None and stages.restore_mask is not None:
         to_restore = [to_template(one, restorer.template_name, restorer.size_px)]

@@ -19,6 +19,7 @@ from edged.measure.likeness import measure_likeness
 from edged.measure.people import Gathered, gather
 from edged.measure.variations import Variations, variation
 from edged.privacy.pixels import coarse_correlation, untouched_share
+from edged.stages.swap import Swapped
 
 FEW = Variations(4, 1)
 
@@ -101,13 +102,15 @@ def test_a_swapper_that_does_nothing_gets_no_bounds(group, stages):
 class _Lazy:
     """Gives back what it got."""
 
+    picture, takes_raw = None, False
+
     def __init__(self, real):
         self.template_name, self.size_px, self.latent = (
             real.template_name, real.size_px, real.latent,
         )  # fmt: skip
 
-    def __call__(self, targets, _latents):
-        return targets
+    def run(self, targets, _sources):
+        return Swapped(targets)
 
 
 def test_a_variation_is_the_same_face_in_another_picture(group):
