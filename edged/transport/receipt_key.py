@@ -10,7 +10,6 @@ key begins: receipts of the old one are verified with the public key noted then.
 from __future__ import annotations
 
 import logging
-import os
 import struct
 import time
 import zlib
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from edged.errors import OperatorError
+from edged.fresh_file import write_fresh
 from edged.transport.outbox_rows import OnEvent
 from edged.transport.outbox_schema import set_aside
 from edged.transport.vault import SlotState, sync_folder
@@ -98,13 +98,5 @@ def _write(path: Path, seed: bytes, master_key: bytes | None) -> None:
     if master_key is not None:
         state, body = SlotState.WRAPPED, aes_key_wrap(master_key, seed)
     raw = _BODY.pack(_MAGIC, _VERSION, state, body)
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(fd, raw + zlib.crc32(raw).to_bytes(4, "big"))
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    part.rename(path)
+    write_fresh(path, raw + zlib.crc32(raw).to_bytes(4, "big"), mode=0o600)
     sync_folder(path.parent)
