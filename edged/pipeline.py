@@ -24,10 +24,11 @@ from edged.pipeline_studio import Studio, box_px, drift_of, strength_of, touches
 from edged.pipeline_vetting import Vetting, barred, life_note
 from edged.pipeline_who import Who
 from edged.privacy.buffers import OutgoingPool
-from edged.privacy.guard import Guard, Refused, Region, fill_region
+from edged.privacy.guard import Guard, Passed, Refused, Region, fill_region
 from edged.scene import GuardSettings
 from edged.stages.easel import Easel, HostPicture
 from edged.stages.kept import Memory
+from edged.stages.label import Labeller
 from edged.transport.wire import FaceNote
 from edged.verdicts import Reason
 
@@ -70,6 +71,7 @@ class Pipeline:
         self._studio = Studio(stages, guard, settings, pool, easel, Vetting(stages), host_scenes)
         self._characters = characters
         self._templates = templates
+        self._labeller = Labeller()
         self._who = Who(self._studio, wearers or {})
         self._details: dict[str, Memory] = {}
 
@@ -92,6 +94,7 @@ class Pipeline:
                 outcome = portrait(self._studio, template, frame, job, watch)
             else:
                 outcome = self.disguise(frame, job, watch)
+            self._label(outcome, job, watch)
         except Exception as error:  # noqa: BLE001 - the boundary; see above
             log.error("%s: %s while in %s", job.camera, type(error).__name__, watch.stage)  # noqa: TRY400
             private = watch.stage in {"detect", "search", "track", "embed", "guard"}
@@ -101,6 +104,20 @@ class Pipeline:
             outcome.buffer.release()
             outcome.buffer = None
         return outcome
+
+    def _label(self, outcome: Outcome, job: Job, watch: Watch) -> None:
+        """Draw the scene's label on a passed picture.
+
+        Last of all, so that no fill of the guard can cover it.  It is opaque and the same
+        for every picture: what the guard has passed can be hidden by it, but nothing shown.
+        """
+        if not job.scene.label or not isinstance(outcome.ruling, Passed):
+            return
+        boxes = [np.array(face.box_px, np.float32) for face in outcome.faces]
+        if job.scene.mode == "portrait":
+            boxes = list(self._templates[job.scene_name].boxes)
+        with watch("label"):
+            self._labeller(outcome.ruling.image, job.scene.label, boxes, job.camera)
 
     # -- disguise ---------------------------------------------------------------------
 

@@ -93,6 +93,8 @@ class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             not measure it.
         allow_empty: let a frame without any face leave.
         fill_bgr: colour of a filled face.
+        label: words drawn in a corner of every outgoing picture, such as "AI-edited"; ASCII,
+            40 characters at most; empty means none.
         jpeg_quality: of the outgoing picture, 50..100.
         publish_every_s: let one stream frame in so many seconds through to the
             outbox; 0 means never.
@@ -122,6 +124,7 @@ class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     max_identity_drift: float = 0.3
     allow_empty: bool = False
     fill_bgr: tuple[int, int, int] = (96, 96, 96)
+    label: str = ""
     jpeg_quality: int = 90
     publish_every_s: float = 0.0
 

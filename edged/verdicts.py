@@ -56,6 +56,7 @@ class Reason(str, Enum):
     # -- own trouble (failed)
     DEADLINE = "deadline"
     PIPELINE_ERROR = "pipeline-error"
+    PROVENANCE_ERROR = "provenance-error"
     OUTBOX_FULL = "outbox-full"
     OUTBOX_ERROR = "outbox-error"
     PAUSED = "paused"
@@ -91,6 +92,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.PUBLISH_BARRED: "The built-in models publish to a loopback broker only.",
     Reason.DEADLINE: "The frame took too long; try again.",
     Reason.PIPELINE_ERROR: "An internal step failed; try again, and call the operator if it stays.",
+    Reason.PROVENANCE_ERROR: "The picture could not be signed; the operator must look at the "
+    "certificate and the clock.",
     Reason.OUTBOX_FULL: "The outbox is full; the operator must look at the broker link.",
     Reason.OUTBOX_ERROR: "The outbox could not be written; the operator must look at the disk.",
     Reason.PAUSED: "The device is paused by its operator.",

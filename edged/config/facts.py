@@ -69,6 +69,8 @@ def missing_files(config: Config, *, uplink: bool = True, engine: bool = True) -
         ]
         named += [(f"scenes.{n}.template", s.template) for n, s in config.scenes.items()]
         named.append(("outbox.master_key_file", config.outbox.master_key_file))
+        pair = ("cert_file", "key_file")
+        named += [(f"provenance.{key}", getattr(config.provenance, key)) for key in pair]
     if uplink:
         tls = config.broker.tls or TlsSettings()
         keys = ("ca_file", "cert_file", "key_file")

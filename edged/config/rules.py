@@ -21,10 +21,11 @@ from edged.config.schema import (
     Config,
     IdentityTable,
     ModelsTable,
+    ProvenanceTable,
 )
 from edged.scene import Scene
 from edged.tables import Walk, did_you_mean
-from edged.transport.link import is_loopback
+from edged.transport.link import TlsSettings, is_loopback
 
 _BUILTIN_NAME = re.compile(r"\Abuiltin:[a-z0-9-]{1,32}\Z")
 _SMALL_LOOK_PX = 256
@@ -60,6 +61,7 @@ def check(config: Config, tree: Mapping[str, Any], walk: Walk) -> None:
     _publish(config, walk)
     _outbox(config, walk)
     _broker(config, walk)
+    _pair(config.provenance, "provenance", walk)
 
 
 def _names(tree: Mapping[str, Any], table: str) -> tuple[str, ...]:
@@ -108,6 +110,8 @@ def _scene(path: str, scene: Scene, identities: tuple[str, ...], walk: Walk) -> 
     _range(walk, f"{path}.publish_every_s", scene.publish_every_s, (0, 86_400))
     _range(walk, f"{path}.min_similarity", scene.min_similarity, (0, 1))
     _range(walk, f"{path}.remember_s", scene.remember_s, (0, 3600))
+    if not re.fullmatch(r"[ -~]{0,40}", scene.label):
+        walk.bad(f"{path}.label", "takes 40 printable ASCII characters at most", scene.label)
     for i, value in enumerate(scene.fill_bgr):
         _range(walk, f"{path}.fill_bgr[{i}]", value, (0, 255))
 
@@ -274,9 +278,14 @@ def _broker(config: Config, walk: Walk) -> None:
     if re.search(r"[\s/\x00-\x1f]", broker.host):
         walk.bad("broker.host", "needs a name or an address alone, no mqtt:// and no port",
                  hide_login(broker.host))  # fmt: skip
-    tls = broker.tls
-    if tls and (tls.cert_file is None) != (tls.key_file is None):
-        missing = "key_file" if tls.key_file is None else "cert_file"
-        walk.bad(f"broker.tls.{missing}", "is missing: cert_file and key_file go together")
+    if broker.tls:
+        _pair(broker.tls, "broker.tls", walk)
     if broker.password_file is not None and not broker.username:
         walk.bad("broker.username", "is missing beside broker.password_file")
+
+
+def _pair(table: TlsSettings | ProvenanceTable, path: str, walk: Walk) -> None:
+    """A certificate is nothing without its key."""
+    if (table.cert_file is None) != (table.key_file is None):
+        missing = "key_file" if table.key_file is None else "cert_file"
+        walk.bad(f"{path}.{missing}", "is missing: cert_file and key_file go together")

@@ -281,6 +281,22 @@ class PublishTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     allow_builtin_to_remote_broker: str = ""
 
 
+class ProvenanceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What outgoing pictures say of their making; the IPTC digital source type always.
+
+    Attributes:
+        cert_file: PEM of your C2PA signing certificate and those above it; with it each
+            picture bears a signed C2PA manifest.  Needs the extra `provenance`.
+        key_file: PEM of its private key, such as "$CREDENTIALS_DIRECTORY/c2pa-key".
+        on_failure: what becomes of a picture that cannot be signed: "refuse" it, or let
+            it leave with the source type alone ("unsigned") and say `degraded`.
+    """
+
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    on_failure: Literal["refuse", "unsigned"] = "refuse"
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A whole `edged.toml`, checked; every path in it is absolute.
 
@@ -290,7 +306,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         scenes: tables `[scenes.NAME]`.
         identities: tables `[identities.NAME]`.
         frames, models, runtime, engines: the tables of these names.
-        isolation, guard, outbox, broker, health, publish: likewise.
+        isolation, guard, outbox, broker, health, publish, provenance: likewise.
     """
 
     device: DeviceTable
@@ -307,6 +323,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     broker: BrokerTable = BrokerTable()
     health: HealthTable = HealthTable()
     publish: PublishTable = PublishTable()
+    provenance: ProvenanceTable = ProvenanceTable()
 
     @property
     def digest(self) -> str:

@@ -12,6 +12,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from edged.daemon.events import Events
 from edged.daemon.flow import WORK, Flow
 from edged.daemon.flow_parts import FlowParts
 from edged.daemon.listening import Listening
+from edged.daemon.marking import open_marker
 from edged.daemon.orders import Orders
 from edged.daemon.owner import Owner
 from edged.daemon.pulse import Pulse, self_test_of
@@ -112,6 +114,7 @@ class Engine:
         outbox, self._notary = open_outbox(config, self.event)
         self._stack.callback(outbox.close)
         self._outbox = outbox
+        self._marker = open_marker(config, partial(self._health.trouble, "provenance"))
         kit = self._load()
         self._progress("opening the sockets")
         self._open_sockets(outbox, kit)
@@ -196,6 +199,7 @@ class Engine:
                 between_frames=kit.serving.between_frames,
                 pulse=self._pulse,
                 owner=self._owner,
+                marker=self._marker,
             )
         )
         self._flow.start()

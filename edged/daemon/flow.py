@@ -18,7 +18,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 
-from edged.daemon.flow_parts import FlowParts, Item, Repeats
+from edged.daemon.flow_parts import FlowParts, Item, Repeats, age_ms, result_of
 from edged.daemon.owner import Owner, Task
 from edged.errors import FrameError
 from edged.pipeline_parts import Job, Outcome
@@ -26,9 +26,8 @@ from edged.privacy.egress import reopen, seal, show
 from edged.privacy.guard import Passed, Refused
 from edged.scene import Scene
 from edged.transport import images
-from edged.transport.clock import clock_synced, wall_ms
 from edged.transport.mailbox import Submission
-from edged.transport.wire import OutgoingPicture, ResultDoc, VerdictDoc, answer
+from edged.transport.wire import OutgoingPicture, VerdictDoc, answer
 from edged.verdicts import Reason, Verdict
 
 log = logging.getLogger(__name__)
@@ -236,29 +235,15 @@ class Flow:
         scene = parts.scenes[header.scene]
         result_id = header.shot or str(uuid.uuid4())
         start = time.perf_counter_ns()
-        picture = seal(passed, result_id=result_id, quality=scene.jpeg_quality)
-        outcome.stages_ms["encode"] = (time.perf_counter_ns() - start) / 1e6
-        if outcome.guard is None:
-            raise FrameError(Reason.GUARD_ERROR, "a passed picture without a guard note")
-        result = ResultDoc(
-            ts_ms=wall_ms(),
-            clock_synced=clock_synced(),
-            id=result_id,
-            camera=header.camera,
-            scene=header.scene,
-            mode=scene.mode,
-            faces=outcome.faces,
-            guard=outcome.guard,
-            latency_ms={
-                **{k: round(v, 2) for k, v in outcome.stages_ms.items()},
-                "total": round(_age_ms(item.submission), 2),
-            },
-            engines=dict(parts.engines()),
-            builtin=parts.builtin,
-            image=picture.note,
-            bystanders=outcome.bystanders,
-            consents=tuple(entry.ref for entry in header.consent),
+        picture = seal(
+            passed,
+            result_id=result_id,
+            quality=scene.jpeg_quality,
+            swapped=any(face.action != "filled" for face in outcome.faces),
+            marker=parts.marker,
         )
+        outcome.stages_ms["encode"] = (time.perf_counter_ns() - start) / 1e6
+        result = result_of(parts, item, outcome, picture, result_id)
         doc = parts.outbox.put(
             result,
             picture,
@@ -317,7 +302,7 @@ class Flow:
     ) -> None:
         """Answer a frame and everybody who waits for the same shot."""
         header = submission.header
-        doc.latency_ms = round(_age_ms(submission), 2)
+        doc.latency_ms = round(age_ms(submission), 2)
         waiting = [submission.ticket]
         if header.shot is not None:
             waiting += self._repeats.end(header.shot, submission.ticket)
@@ -379,12 +364,7 @@ class Flow:
         return any(t.name == name and t.is_alive() for t in self._threads)
 
     def _late(self, submission: Submission) -> bool:
-        return _age_ms(submission) > self._parts.deadline_ms
-
-
-def _age_ms(submission: Submission) -> float:
-    """Time since the frame was read from its socket."""
-    return (time.monotonic_ns() - submission.received_ns) / 1e6
+        return age_ms(submission) > self._parts.deadline_ms
 
 
 def _numbers(outcome: Outcome) -> dict[str, int]:

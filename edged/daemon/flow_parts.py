@@ -1,4 +1,4 @@
-"""What the flow of frames is made of: its parts, an item under way, shots sent twice.
+"""What the flow of frames is made of: parts, items under way, shots sent twice, results.
 
 Knows no threads of its own; :mod:`edged.daemon.flow` has them.
 """
@@ -6,6 +6,7 @@ Knows no threads of its own; :mod:`edged.daemon.flow` has them.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -17,13 +18,16 @@ from edged.faces import Image
 from edged.health import Health
 from edged.pipeline import Pipeline
 from edged.pipeline_parts import Outcome
+from edged.privacy.egress import UNSIGNED
+from edged.privacy.provenance import Marker
 from edged.scene import Scene
+from edged.transport.clock import clock_synced, wall_ms
 from edged.transport.limits import FrameLimits
 from edged.transport.mailbox import Mailbox, Submission, Ticket
 from edged.transport.outbox import Outbox
 from edged.transport.outbox_rows import PayloadMac
 from edged.transport.view import ViewPublisher
-from edged.transport.wire import OutgoingPicture, VerdictDoc
+from edged.transport.wire import OutgoingPicture, ResultDoc, VerdictDoc
 from edged.verdicts import Reason
 
 
@@ -118,3 +122,42 @@ class FlowParts:
     """Called on the thread of the sessions when no frame is in them."""
     owner: Owner | None = None
     """The thread of the sessions; None: a thread of the flow's own."""
+    marker: Marker = UNSIGNED
+    """Signs outgoing pictures, where that is configured."""
+
+
+def age_ms(submission: Submission) -> float:
+    """Time since the frame was read from its socket."""
+    return (time.monotonic_ns() - submission.received_ns) / 1e6
+
+
+def result_of(
+    parts: FlowParts, item: Item, outcome: Outcome, picture: OutgoingPicture, result_id: str
+) -> ResultDoc:
+    """What the broker is told of a picture; the outbox adds its number.
+
+    Raises:
+        FrameError: the guard left no note.
+    """
+    header = item.submission.header
+    if outcome.guard is None:
+        raise FrameError(Reason.GUARD_ERROR, "a passed picture without a guard note")
+    return ResultDoc(
+        ts_ms=wall_ms(),
+        clock_synced=clock_synced(),
+        id=result_id,
+        camera=header.camera,
+        scene=header.scene,
+        mode=parts.scenes[header.scene].mode,
+        faces=outcome.faces,
+        guard=outcome.guard,
+        latency_ms={
+            **{k: round(v, 2) for k, v in outcome.stages_ms.items()},
+            "total": round(age_ms(item.submission), 2),
+        },
+        engines=dict(parts.engines()),
+        builtin=parts.builtin,
+        image=picture.note,
+        bystanders=outcome.bystanders,
+        consents=tuple(entry.ref for entry in header.consent),
+    )

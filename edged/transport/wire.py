@@ -167,13 +167,21 @@ class GuardNote(msgspec.Struct, kw_only=True):
 
 
 class PictureNote(msgspec.Struct, kw_only=True):
-    """Describes the JPEG on the image topic."""
+    """Describes the JPEG on the image topic.
+
+    Attributes:
+        sha256: of exactly the bytes that are sent.
+        digital_source_type: term of the IPTC vocabulary that its XMP packet bears.
+        c2pa: whether it bears a signed C2PA manifest.
+    """
 
     sha256: str
     size_bytes: int
     width_px: int
     height_px: int
     media_type: str = "image/jpeg"
+    digital_source_type: str = ""
+    c2pa: bool = False
 
 
 class ResultDoc(Doc, kw_only=True, omit_defaults=False):
@@ -265,11 +273,21 @@ class OutgoingPicture:
 
     __slots__ = ("jpeg", "note")
 
-    def __init__(self, jpeg: bytes, width_px: int, height_px: int) -> None:
+    def __init__(
+        self,
+        jpeg: bytes,
+        width_px: int,
+        height_px: int,
+        *,
+        source: str = "",
+        signed: bool = False,
+    ) -> None:
         self.jpeg = jpeg
         self.note = PictureNote(
             sha256=hashlib.sha256(jpeg).hexdigest(),
             size_bytes=len(jpeg),
             width_px=width_px,
             height_px=height_px,
+            digital_source_type=source,
+            c2pa=signed,
         )
