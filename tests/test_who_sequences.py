@@ -1,0 +1,91 @@
+"""Two minutes of people who cross, leave, come back, and a stranger: each keeps its character.
+
+Seeds are new in every run and printed; `EDGED_WHO_SEED` repeats one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+import pytest
+from shots import say
+from who_kit import HEAD, SAME, STRANGER, Count, Nearest, Story
+
+from edged.pipeline_roles import Roles
+from edged.scene import Scene
+from edged.stages.hold import Held
+from edged.stages.track import Tracks
+
+NAMES = tuple(f"c{number}" for number in range(6))
+NEXT = Scene(mode="disguise", identities=NAMES)
+FILL = Scene(mode="disguise", identities=NAMES[:4], on_stranger="fill")
+
+
+def seeds(count):
+    named = os.environ.get("EDGED_WHO_SEED")
+    return [int(named)] if named else [secrets.randbelow(2**32) for _ in range(count)]
+
+
+def ours(story, scene, enrolled=None):
+    """What edged's tracks make of a story; and the share of faces that were embedded."""
+    held, tracks, roles = Held(700), Tracks(enrolled), Roles()
+    count = Count(stranger_may=scene.on_stranger == "next")
+    faces_seen = embedded = 0
+    for now_ms, shown in story:
+        faces, looks = [s.face for s in shown], [s.glance for s in shown]
+        held.update(faces, now_ms)
+        due = tracks.plan(faces, looks, now_ms, held.window_ms)
+        for number in due:
+            faces[number].embedding = shown[number].vector
+        joined = tracks.join(
+            faces, looks, now_ms, window_ms=held.window_ms, same=SAME, remember_ms=30_000
+        )
+        cast = roles.cast(
+            joined, [True] * len(faces), scene, reserved=frozenset(enrolled or ()),
+            remembered=frozenset(t.track_id for t in tracks.all),
+        )  # fmt: skip
+        count([s.person for s in shown], cast)
+        faces_seen += len(faces)
+        embedded += len(due)
+    return count, embedded / faces_seen
+
+
+def theirs(story, least):
+    """What the nearest reference makes of it, the visitors' first frame being the reference."""
+    rule, count = Nearest(least), Count(stranger_may=False)
+    met = set()
+    for _now_ms, shown in story:
+        new = [s for s in shown if s.person not in met and s.person != STRANGER]
+        for s in new:
+            met.add(s.person)
+            rule([s.vector], enrol=True)
+        count([s.person for s in shown], rule([s.vector for s in shown], enrol=False))
+    return count
+
+
+@pytest.mark.parametrize("seed", seeds(2))
+def test_everybody_keeps_the_character_and_a_stranger_takes_none(seed):
+    """Nobody changes, nobody shares, the stranger gets one of its own; hardly any fill."""
+    say(f"\nseed {seed}\n{HEAD}")
+    say(theirs(Story(seed), -1.0).row("nearest reference, no threshold"))
+    say(theirs(Story(seed), SAME).row("nearest reference, fixed threshold"))
+    story = Story(seed)
+    count, embedded = ours(story, NEXT)
+    say(count.row("edged, on_stranger = next") + f"   embeds a face {embedded:.2f}")
+    assert story.worst_crossing > 0.5
+    assert (count.switches, count.stranger, count.shared) == (0, 0, 0)
+    assert count.share > 0.95
+    assert embedded < 0.5
+
+
+@pytest.mark.parametrize("seed", seeds(2))
+def test_nobody_but_the_enrolled_is_swapped(seed):
+    """Each visitor keeps the own character from the first frame on; the stranger is filled."""
+    story = Story(seed)
+    wearers = dict(zip(NAMES, [p.vector for p in story.people[:4]], strict=False))
+    count, embedded = ours(story, FILL, wearers)
+    say(f"\nseed {seed}\n{HEAD}\n{count.row('edged, on_stranger = fill')}"
+        f"   embeds a face {embedded:.2f}")  # fmt: skip
+    assert (count.switches, count.stranger, count.shared) == (0, 0, 0)
+    assert count.share > 0.95
