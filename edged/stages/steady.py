@@ -9,7 +9,7 @@ Knows points and milliseconds; knows no pictures.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,6 +21,16 @@ CUTOFF_HZ = 0.5
 
 CUTOFF_PER_SPEED = 20.0
 """Hz for each face side a second; what moves is seen less sharply and must not be late."""
+
+NOISE = 0.01
+"""A detector misses a still face by less, in sides (twice the RMS measured, see above);
+what all five landmarks miss beyond it is a motion that has just begun or ended."""
+
+LATEST = 0.3
+"""Share of the last frame in that: noise changes its side, a motion does not."""
+
+CUTOFF_PER_MISS = 2000.0
+"""Hz for each side of that."""
 
 OFF_AT_MOST = 0.03
 """Steadied landmarks lie within this share of the face's side of the detector's, whatever
@@ -39,6 +49,7 @@ class Steady:
 
     _points: Points | None = None
     _speed: Floats | None = None
+    _drift: Floats = field(default_factory=lambda: np.zeros(2, np.float32))
     _seen_ms: int = 0
 
     def __call__(self, points: Points, box: Floats, now_ms: int) -> Points:
@@ -63,7 +74,10 @@ class Steady:
             return self._begin(points)
         # One cutoff for all five: they are one head, and speed is told better by five.
         speed = float(np.sqrt((self._speed**2).sum(axis=1).mean())) / side
-        lag_s = 1 / (2 * math.pi * (CUTOFF_HZ + CUTOFF_PER_SPEED * speed))
+        self._drift = (1 - LATEST) * self._drift + LATEST * miss.mean(axis=0)
+        surprise = max(0.0, float(np.linalg.norm(self._drift)) / side - NOISE)
+        cutoff_hz = CUTOFF_HZ + CUTOFF_PER_SPEED * speed + CUTOFF_PER_MISS * surprise
+        lag_s = 1 / (2 * math.pi * cutoff_hz)
         alpha = 1 / (1 + lag_s / step_s)
         beta = alpha**2 / (2 - alpha)  # Benedict and Bordner, 1962: least transient error
         self._points = np.asarray(guess + alpha * miss, np.float32)
@@ -77,4 +91,5 @@ class Steady:
     def _begin(self, points: Points) -> Points:
         self._points = np.array(points, np.float32)
         self._speed = np.zeros_like(self._points)
+        self._drift = np.zeros(2, np.float32)
         return self._points

@@ -26,6 +26,10 @@ CROSSING_IOU = 0.1
 STAY = 0.6
 """Who is already there needs this share of the least similarity that a newcomer needs."""
 
+PLACE = 0.3
+"""Weight of the overlap beside the cosine: where two people crossed, each stands where the
+other stood before, and likeness has to decide."""
+
 EMBED_EVERY = 15
 """A face that nothing happens to is embedded once in so many frames."""
 
@@ -227,6 +231,7 @@ class Tracks:
         track = self.all[continued]
         return (
             not track.known
+            or track.looks < LOOKS
             or not track.agreed
             or track.embedded_glance is None
             or float(glance @ track.embedded_glance) < ALIKE
@@ -248,9 +253,14 @@ class Tracks:
                 likeness = float(face.embedding @ track.vector)
                 if likeness >= same:
                     # Somebody who is known goes before what only lies at the same place.
-                    scores[number, column] = (2 if track.known else 1) + overlap + likeness
-                elif near and (likeness >= STAY * same or scene.continued[number] == column):
-                    scores[number, column] = overlap + max(likeness, 0.0)
+                    known = 2 if track.known else 1
+                    scores[number, column] = known + likeness + PLACE * overlap
+                elif near and (
+                    likeness >= STAY * same
+                    or scene.continued[number] == column
+                    or (track.looks < LOOKS and not scene.contested[number])
+                ):
+                    scores[number, column] = max(likeness, 0.0) + PLACE * overlap
         return scores
 
     def _look(
@@ -268,8 +278,8 @@ class Tracks:
         track.agreed = alike
         if alike and not (contested and track.known):  # an overlapped face is half another's
             track.learn(vector)
-        elif not track.known and not alike:
-            track.vector, track.looks = vector, 1  # not settled yet: begin anew
+        elif track.looks < LOOKS and not alike:
+            track.vector, track.looks = vector, 1  # the first looks were bad ones: begin anew
 
     def _settle(self, track: Track, absent: list[Track], same: float, *, contested: bool) -> Track:
         """Decide who a newcomer is, once enough looks agree; the track that it is."""
