@@ -175,6 +175,8 @@ class RuntimeTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         require: this one, or the engine does not start.
         prefer: this one if it works, else the best that does, with state `degraded`;
             both empty means the best that works.
+        wait_for_gpu_s: so long the start waits for an NVIDIA GPU that is in the machine and
+            not ready yet, as at boot; for a runtime that is required or preferred.
         threads: of one model on a CPU; 0 means one for each core.
         resident: whether frames stay on the device from the first look to the last paste:
             "auto" (on a GPU), "on" (on a CPU too, where it only costs time) or "off".
@@ -188,6 +190,7 @@ class RuntimeTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     require: Runtime = ""
     prefer: Runtime = ""
+    wait_for_gpu_s: Annotated[float, msgspec.Meta(ge=0.0, le=600.0)] = 60.0
     threads: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
     resident: Literal["auto", "on", "off"] = "auto"
     gpu: Annotated[int, msgspec.Meta(ge=0, le=63)] = 0

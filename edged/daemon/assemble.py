@@ -167,7 +167,7 @@ def open_stages(
     needed = with_converters(config.models.used, recipes)
     used = {model_id: recipes[model_id] for model_id in needed}
     meter = Meter()
-    machine = machine or sessions.machine_of(config.runtime)
+    machine = machine or sessions.machine_of(config.runtime, progress)
     serving = sessions.serving(config, meter, event, machine)
     log.info("runtime: %s (%s)", serving.choice.name, serving.choice.reason)
     store = ModelStore(config.models.folder, recipes)

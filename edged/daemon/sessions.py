@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from functools import cache
+from functools import cache, partial
 
 from edged.config import Config, RuntimeTable
 from edged.daemon.residency import AsTheyAre, Shelf
@@ -16,7 +16,8 @@ from edged.runtime.choice import Wish
 from edged.runtime.cpu import open_on_cpu
 from edged.runtime.cuda import CudaSession
 from edged.runtime.cuda_options import CudaSettings
-from edged.runtime.machine import Machine
+from edged.runtime.driver_wait import awaited
+from edged.runtime.machine import CPU, Machine
 from edged.runtime.onnx import OnnxSession
 from edged.runtime.serve import Event, Means, Serving
 from edged.runtime.session import Meter, Session
@@ -24,10 +25,20 @@ from edged.runtime.visible_gpu import show_gpu
 from edged.store import ModelStore
 
 
-def machine_of(runtime: RuntimeTable) -> Machine:
-    """The runtimes of this machine, with the settings of a configuration."""
+def machine_of(runtime: RuntimeTable, tell: Callable[[str], None] | None = None) -> Machine:
+    """The runtimes of this machine, with the settings of a configuration.
+
+    Args:
+        runtime: of the configuration.
+        tell: told what is waited for, a GPU that is wished for and not ready yet; None
+            does not wait, as for a command.
+    """
     show_gpu(runtime.gpu)
-    return Machine(cuda=cuda_settings(runtime))
+    wished = (runtime.require or runtime.prefer or CPU) != CPU
+    if tell is None or not wished:
+        return Machine(cuda=cuda_settings(runtime))
+    wait = partial(awaited, runtime.wait_for_gpu_s, tell)
+    return Machine(cuda=cuda_settings(runtime), ask_driver=wait)
 
 
 def serving(config: Config, meter: Meter, event: Event, machine: Machine) -> Serving:

@@ -13,9 +13,8 @@ from typing import Final
 from edged.doctor.finding import Level
 from edged.doctor.host import Host
 from edged.doctor.setup import Setup
+from edged.runtime.driver_wait import NVIDIA
 
-NVIDIA: Final = "0x10de"
-"""PCI vendor id."""
 _DISPLAY: Final = "0x03"
 """PCI class of display and 3D controllers, first byte; NVIDIA's audio functions differ."""
 
