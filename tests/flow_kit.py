@@ -68,7 +68,7 @@ class Pipeline:
         self.gate, self.entered = threading.Event(), threading.Event()
         self.gate.set()
         self.ruling = self.error = None
-        self.note = NOTE
+        self.note, self.live = NOTE, None
 
     def process(self, frame, job):
         self.jobs.append(job)
@@ -84,7 +84,9 @@ class Pipeline:
         return Outcome(
             Passed(buffer.image),
             buffer,
-            faces=(FaceNote(box_px=(1, 2, 3, 4), action="swapped", identity="actor"),),
+            faces=(
+                FaceNote(box_px=(1, 2, 3, 4), action="swapped", identity="actor", live=self.live),
+            ),
             guard=self.note,
             stages_ms={"swap": 1.0},
             session_ms={"swap": 0.5},

@@ -144,13 +144,27 @@ def test_a_restorer_leaves_what_is_kept():
     assert np.array_equal(outcome.ruling.image[below], frame([LEFT])[below])
 
 
-@pytest.mark.parametrize("parsed", [False, True])
-def test_a_kept_mouth_is_the_visitor_s_own(parsed):
-    """By landmarks, or by a parser's labels; the face is swapped and passes."""
+def dense(_image, faces):
+    """68 landmarks of which the lips lie round the five's corners of the mouth."""
+    out = []
+    for face in faces:
+        points = np.zeros((68, 2), np.float32)
+        middle, turn = face.landmarks[3:].mean(axis=0), np.linspace(0, 2 * np.pi, 12, False)
+        points[48:60] = middle + np.stack([16 * np.cos(turn), 8 * np.sin(turn)], 1)
+        out.append(points)
+    return out
+
+
+@pytest.mark.parametrize("by", ["five", "dense", "parser"])
+def test_a_kept_mouth_is_the_visitor_s_own(by):
+    """By five landmarks, by dense ones or a parser's labels; the face is swapped and passes."""
     labels = np.ones((512, 512), np.uint8)
     labels[350:395, 190:325] = 12
-    parser = Parser(labels) if parsed else None
-    pipeline, _ = make(Eyes(found(LEFT)), parser=parser)
+    pipeline, _ = make(
+        Eyes(found(LEFT)),
+        parser=Parser(labels) if by == "parser" else None,
+        vetting={"landmarker": dense if by == "dense" else None},
+    )
     outcome = pipeline.process(frame([LEFT]), shot(keep(keep_mouth=True)))
     assert [note.action for note in outcome.faces] == ["swapped"]
     x, y = landmarks(LEFT)[3:].mean(axis=0).astype(int)

@@ -18,7 +18,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 
-from edged.daemon.flow_parts import FlowParts, Item, Repeats, age_ms, result_of
+from edged.daemon.flow_parts import FlowParts, Item, Repeats, age_ms, numbers, result_of
 from edged.daemon.owner import Owner, Task
 from edged.errors import FrameError
 from edged.pipeline_parts import Job, Outcome
@@ -224,7 +224,9 @@ class Flow:
             doc = answer(Verdict.SHOWN, Reason.OK)
         if submission.header.shot is None:
             self._show(submission.header.camera, outcome, outcome.ruling)
-        doc.numbers = _numbers(outcome)
+        doc.numbers = numbers(outcome)
+        if "not_live" in doc.numbers:
+            parts.on_event("not-live", Reason.NOT_LIVE.value, {"faces": doc.numbers["not_live"]})
         self._done(item, doc, picture)
 
     def _publish(
@@ -265,7 +267,7 @@ class Flow:
         verdict = Verdict.FAILED if reason is Reason.PIPELINE_ERROR else Verdict.REFUSED
         doc = answer(verdict, reason, id=header.shot or "", builtin=self._parts.builtin)
         if item.outcome is not None:
-            doc.numbers = _numbers(item.outcome)
+            doc.numbers = numbers(item.outcome)
         if verdict is Verdict.REFUSED and header.shot is not None and item.mac is not None:
             doc = self._parts.outbox.remember(header.shot, item.mac, doc)
         if verdict is Verdict.REFUSED and reason not in _EVERYDAY:
@@ -365,15 +367,3 @@ class Flow:
 
     def _late(self, submission: Submission) -> bool:
         return age_ms(submission) > self._parts.deadline_ms
-
-
-def _numbers(outcome: Outcome) -> dict[str, int]:
-    """Bounded counts for the answer."""
-    if outcome.guard is None:
-        return {}
-    return {
-        "faces": outcome.guard.faces_in,
-        "swapped": outcome.guard.swapped,
-        "filled": outcome.guard.filled,
-        "bystanders": outcome.bystanders,
-    }

@@ -161,3 +161,17 @@ def result_of(
         bystanders=outcome.bystanders,
         consents=tuple(entry.ref for entry in header.consent),
     )
+
+
+def numbers(outcome: Outcome) -> dict[str, int]:
+    """Bounded counts for the answer; `not_live` where a scene asks and a face is not."""
+    if outcome.guard is None:
+        return {}
+    found = {
+        "faces": outcome.guard.faces_in,
+        "swapped": outcome.guard.swapped,
+        "filled": outcome.guard.filled,
+        "bystanders": outcome.bystanders,
+    }
+    not_live = sum(note.live is False for note in outcome.faces)
+    return found | {"not_live": not_live} if not_live else found

@@ -88,7 +88,8 @@ class VerdictDoc(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     Attributes:
         id: the shot's UUID (or the one given to a published stream frame).
-        numbers: bounded counts for machines: faces, swapped, filled, bystanders.
+        numbers: bounded counts for machines: faces, swapped, filled, bystanders, and not_live
+            where a scene asks for live faces and some are not.
         text: the fixed sentence of the reason.
         session, seq: where the result is found on the broker, for `queued`.
         builtin: true when the built-in pack made the picture.

@@ -99,6 +99,16 @@ def test_a_visitor_s_mistake_is_no_event(rig, reason):
     assert rig.events == []
 
 
+@pytest.mark.parametrize(("live", "events"), [(False, 1), (True, 0), (None, 0)])
+def test_a_face_that_is_not_live_is_an_event(rig, live, events):
+    """The operator hears of it, the sender gets a number, the picture goes its way."""
+    rig.pipeline.live = live
+    doc, _ = rig.answers.of(rig.shoot())
+    assert doc.verdict is Verdict.QUEUED
+    assert doc.numbers.get("not_live", 0) == events
+    assert rig.events == [("not-live", "not-live", {"faces": 1})] * events
+
+
 def test_an_internal_failure_may_be_tried_again(rig):
     """It is failed, not refused, and not remembered."""
     rig.pipeline.ruling = Refused(Reason.PIPELINE_ERROR)

@@ -6,10 +6,13 @@ import threading
 
 import pytest
 
-from edged.daemon.flow_parts import Repeats
+from edged.daemon.flow_parts import Repeats, numbers
 from edged.errors import FrameError
+from edged.pipeline_parts import Outcome
+from edged.privacy.guard import Refused
 from edged.transport.mailbox import Ticket
 from edged.transport.outbox_rows import PayloadMac
+from edged.transport.wire import FaceNote, GuardNote
 from edged.verdicts import Reason
 
 ONE, OTHER = PayloadMac(b"1" * 32), PayloadMac(b"2" * 32)
@@ -64,3 +67,15 @@ def test_of_many_threads_one_begins():
         thread.join()
     assert len(began) == 1
     assert len(repeats.end("a", began[0])) == len(tickets) - 1
+
+
+@pytest.mark.parametrize(("live", "said"), [((True, False), 1), ((True, None), None)])
+def test_a_sender_is_told_how_many_faces_are_not_live(live, said):
+    """Where a scene asks; without one that is not, the answer is as it was."""
+    guard = GuardNote(
+        families=("scrfd",), looks=2, faces_in=2, swapped=2, filled=0, refilled=0, verified_by="m"
+    )
+    faces = tuple(FaceNote(box_px=(0, 0, 9, 9), action="swapped", live=one) for one in live)
+    outcome = Outcome(Refused(Reason.OK), faces=faces, guard=guard)
+    assert numbers(outcome).get("not_live") == said
+    assert numbers(Outcome(Refused(Reason.NOT_LIVE))) == {}

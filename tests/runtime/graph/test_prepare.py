@@ -8,7 +8,7 @@ import pytest
 from graph_kit import at_opset, prepared, run, running, session_of
 from onnx import TensorProto, helper, numpy_helper
 
-from edged.bench.standins import detector, recogniser, restorers, swapper
+from edged.bench.standins import detector, landmarks, liveness, recogniser, restorers, swapper
 from edged.errors import ModelError
 from edged.onnx_writer import Graph
 from edged.recipe import load_recipe
@@ -291,3 +291,21 @@ def convolution(graph):
 def passing(graph):
     """The picture as it is."""
     return graph.op("Identity", "input")
+
+
+@pytest.mark.parametrize(
+    ("name", "build", "shape"),
+    [
+        ("2d106det", lambda: landmarks.build("2d106det"), ["n", 212]),
+        ("2dfan4", landmarks.fan, ["n", 68, 3]),
+        ("minifasnet_v2", liveness.minifas, ["n", 3]),
+        ("insightface_liveness", liveness.aligned, ["n"]),
+        ("nsfw_1", lambda: liveness.content("nsfw_1"), ["n", 9, 8400]),
+    ],
+)
+def test_what_gives_numbers_gives_them_as_values(name, build, shape):
+    """One name for landmarks, probabilities and scores; other outputs are cut."""
+    made = ends(prepared(build(), name).model)
+    assert list(made) == ["crops", "values"]
+    assert made["values"] == ("FLOAT", shape)
+    assert made["crops"][0] == "UINT8"

@@ -52,6 +52,16 @@ def test_a_recogniser_is_judged_by_its_own_vectors() -> None:
     assert compare(exact, {"embeddings": np.zeros((2, 2), np.float32)}).cosine == 0.0
 
 
+def test_landmarks_and_scores_are_judged_by_their_largest_difference() -> None:
+    """In their own units; what is not finite is infinitely far."""
+    exact = {"values": np.array([[0.1, 0.2], [0.3, 0.4]], np.float32)}
+    other = {"values": np.array([[0.1, 0.2], [0.3, 0.35]], np.float32)}
+    assert compare(exact, other).score == pytest.approx(0.05)
+    broken = compare(exact, {"values": np.full((2, 2), np.nan, np.float32)})
+    assert not broken.finite
+    assert broken.score == np.inf
+
+
 def test_a_parser_is_judged_by_the_pixels_that_it_labels_otherwise() -> None:
     """Their share in the worst face; classes have no distance."""
     exact = {"labels": np.zeros((2, 10, 10), np.uint8), **CHECK}
