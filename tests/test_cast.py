@@ -58,6 +58,49 @@ def test_photos_of_one_person_are_averaged():
     assert np.allclose(made.source, -(E0 + E1) / np.sqrt(2), atol=1e-6)
 
 
+class PictureSwapper(Swapper):
+    """Takes a picture of its source: here its landmarks stand for it."""
+
+    @staticmethod
+    def picture(photo, landmarks):
+        return photo[:2, :2], landmarks
+
+
+def test_a_swapper_that_takes_a_picture_gets_the_best_photo(caplog):
+    """The largest and most frontal face of all photos; the log says which, and nothing more."""
+    small, large = (face(T1_BOX, np.array(T1_POINTS) * size) for size in (1, 2))
+    turned = face(T1_BOX, large.landmarks + np.eye(5, 2, -2) * 200)
+    answers = iter([[small], [large], [turned]])
+    with caplog.at_level("INFO"):
+        made = make_character(
+            "actor", [PHOTO] * 3, lambda _: next(answers), embedder=None, swapper=PictureSwapper()
+        )
+    assert np.array_equal(made.source[1], large.landmarks)
+    assert "photo 2 of 3" in caplog.text
+
+
+class ConvertedSwapper(Swapper):
+    """Takes the recogniser's vector as it is."""
+
+    takes_raw = True
+
+
+class RawEmbedder:
+    """Answers other vectors where they are wanted as the network gives them."""
+
+    def __init__(self, *given):
+        self.as_given = embedding_of(*given)
+
+
+def test_a_converter_gets_vectors_of_their_own_length():
+    """Their mean direction with their mean length."""
+    made = make_character(
+        "actor", [PHOTO, PHOTO], lambda _: list(TWO),
+        embedder=RawEmbedder(E0 * 30, E1 * 10), swapper=ConvertedSwapper(),
+    )  # fmt: skip
+    assert np.allclose(made.source, -(E0 + E1) / np.sqrt(2) * 20, atol=1e-5)
+
+
 def test_known_landmarks_need_no_search():
     """A drawn character says where its face is."""
 

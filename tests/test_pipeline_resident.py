@@ -52,14 +52,17 @@ def crops(side):
     return (None, side, side, 3), np.uint8
 
 
-def swapper(change=lambda _crop: stranger()):
+def swapper(change=lambda _crop: stranger(), own_mask=None):
     """The real stage over a network that makes the stranger, or what a test says."""
     inputs = {"crops": crops(128), "latents": ((None, 3), np.float32)}
     outputs = {"swapped": crops(128), "checks": ((None,), np.float32)}
+    if own_mask is not None:
+        outputs["masks"] = ((None, 128, 128), np.uint8)
 
     def answer(feeds):
         made = [np.asarray(change(c), np.uint8) for c in feeds["crops"]]
-        return [np.stack(made), np.zeros(len(made), np.float32)]
+        out = [np.stack(made), np.zeros(len(made), np.float32)]
+        return out if own_mask is None else [*out, np.stack([own_mask] * len(made))]
 
     source = VectorSource("swapper", 3, np.eye(3, dtype=np.float32))
     return Swapper(scripted("swapper", inputs, outputs, answer), source)
@@ -127,6 +130,34 @@ def test_a_disguise_is_the_same(people, scene):
     if people:
         assert isinstance(there.ruling, Passed)
         assert {note.action for note in there.faces} == {"swapped"}
+
+
+def test_a_boosted_disguise_is_the_same():
+    """The frame stays on the device, its boosted crops go by way of host memory."""
+    here, there = on_both(shot(with_scene(pixel_boost_px=256)))
+    plain, _ = on_both(shot(with_scene()))
+    assert_alike(here, there)
+    assert isinstance(there.ruling, Passed)
+    assert (here.ruling.image != plain.ruling.image).any()
+
+
+def test_the_swapper_s_own_mask_is_the_same():
+    """What it keeps of the frame is the frame to the bit, on host and device."""
+    mask = np.zeros((128, 128), np.uint8)
+    mask[40:] = 255
+    here, there = on_both(
+        shot(),
+        people=[LEFT],
+        eyes=found(LEFT),
+        make_parts=lambda: {"swapper": swapper(own_mask=mask)},
+    )
+    assert_alike(here, there)
+    assert isinstance(there.ruling, Passed)
+    changed = (here.ruling.image != frame([LEFT])).any(axis=2)
+    whole, _ = on_both(shot(), people=[LEFT], eyes=found(LEFT))
+    everything = (whole.ruling.image != frame([LEFT])).any(axis=2)
+    assert not (changed & ~everything).any()
+    assert np.argmax(changed.any(axis=1)) > np.argmax(everything.any(axis=1)), "the brow is kept"
 
 
 def test_a_stream_frame_is_the_same():
