@@ -112,6 +112,7 @@ class Face:
         track_id: number of its track in this camera's stream, 0 for a shot.
         embedding: guard recogniser's vector, filled in where it is needed.
         others: (5, 2) float32 px each, landmarks of merged findings that lie elsewhere.
+        doubtful: one family saw it, and no close look did: it is filled, not swapped.
         steadied: (5, 2) float32 px, landmarks steadied over a stream's frames; what is cut
             out and pasted goes by these, what is checked or filled never.
         touch: what restoring did to it.
@@ -125,6 +126,7 @@ class Face:
     track_id: int = 0
     embedding: Embedding | None = field(default=None)
     others: tuple[Points, ...] = ()
+    doubtful: bool = False
     steadied: Points | None = None
     touch: Touch | None = None
     life: Life | None = None

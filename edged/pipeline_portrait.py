@@ -21,7 +21,7 @@ from edged.pipeline_studio import (
     box_px,
     boxes_of,
     drift_of,
-    side,
+    fits,
     strength_of,
     sure,
     touches_of,
@@ -53,10 +53,7 @@ def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: 
         picture = studio.put_up(frame, job)
     faces = studio.look(picture, effort, watch)
     regions = studio.regions(picture, faces, watch)
-    able = [
-        r for r in regions
-        if r.to_crop is not None and side(r.face.box) >= job.scene.min_face_px
-    ]  # fmt: skip
+    able = [r for r in regions if r.to_crop is not None and fits(r.face, job.scene)]
     covered = cover(boxes_of(able), job.consents, job.scene.surplus_faces)
     if isinstance(covered, Reason):
         return Outcome(Refused(covered))

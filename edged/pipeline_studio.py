@@ -160,6 +160,13 @@ class Studio:
         )
 
 
+def fits(face: Face, scene: Scene) -> bool:
+    """Whether a face is one that the scene is about; every other one is filled or left out."""
+    size = side(face.box)
+    within = scene.min_face_px <= size and (not scene.max_face_px or size <= scene.max_face_px)
+    return within and not face.doubtful and face.score >= scene.det_thresh
+
+
 def side(box: Floats) -> float:
     """Shorter side of a box, px."""
     return float(min(box[2] - box[0], box[3] - box[1]))

@@ -13,7 +13,7 @@ from edged.faces import Embedding, Face, Floats
 from edged.pipeline_lookout import Lookout
 from edged.pipeline_parts import Job, Watch
 from edged.pipeline_roles import Roles, cast_shot
-from edged.pipeline_studio import Studio, side
+from edged.pipeline_studio import Studio, fits
 from edged.privacy.guard import Region
 from edged.stages.easel import Picture
 from edged.stages.glance import glances
@@ -162,13 +162,15 @@ class Who:
         """Whether a scene is about each face, and it can be swapped at all."""
         scene = job.scene
         rule = "all" if scene.select == "matched" else scene.select
-        picked = select(rule, [r.face.box for r in regions], shape, current)
-        return [
-            number in picked
-            and region.before is not None
-            and side(region.face.box) >= scene.min_face_px
+        able = [
+            number
             for number, region in enumerate(regions)
+            if region.before is not None and fits(region.face, scene)
         ]
+        now = able.index(current) if current in able else None
+        picked = select(rule, [regions[number].face.box for number in able], shape, now)
+        chosen = {able[place] for place in picked}
+        return [number in chosen for number in range(len(regions))]
 
     def _same(self, job: Job) -> float:
         """Cosine from which two vectors are one person's."""

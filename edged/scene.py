@@ -77,6 +77,11 @@ class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         blink: in a stream, such a face must also have been seen to blink; needs
             models.landmarker.
         min_face_px: smaller faces are filled (disguise) or not used (portrait).
+        max_face_px: larger ones likewise; 0 means no bound.  Both are of the shorter side
+            of a face's box.
+        det_thresh: score from which a face is swapped or used; one that the guard finds
+            below it is filled or left out.  0 means `guard.det_thresh`, and nothing below
+            that is taken.
         mask: what of a face is changed, table `[scenes.NAME.mask]`.
         colour: how a swapped face takes the colours of its place: "none", "lab" (mean and
             spread of its LAB channels) or "histogram" (of each of BGR).
@@ -114,6 +119,8 @@ class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     liveness: Literal["off", "warn", "require"] = "off"
     blink: bool = False
     min_face_px: int = 24
+    max_face_px: int = 0
+    det_thresh: float = 0.0
     mask: MaskSettings = MaskSettings()
     colour: Literal["none", "lab", "histogram"] = "none"
     pixel_boost_px: int = 0

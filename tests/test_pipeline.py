@@ -11,6 +11,7 @@ from pipeline_kit import (
     Eyes,
     Recogniser,
     Restorer,
+    Surely,
     Swapper,
     box,
     found,
@@ -133,7 +134,7 @@ def test_a_shot_without_a_face_is_refused():
 
 def test_faces_that_only_the_second_family_sees_are_hidden_too():
     """The union counts."""
-    pipeline, _ = make(Eyes(found(LEFT)), Eyes(found(RIGHT, family="yunet"), family="yunet"))
+    pipeline, _ = make(Surely(LEFT), Surely(RIGHT, family="yunet"))
     outcome = pipeline.process(frame(), shot())
     assert actions(outcome) == ["swapped", "swapped"]
     assert outcome.guard.families == ("scrfd", "yunet")

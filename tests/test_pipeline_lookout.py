@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from msgspec.structs import replace
-from pipeline_kit import LEFT, RIGHT, SETTINGS, found, frame, make, shot, stream
+from pipeline_kit import LEFT, RIGHT, SETTINGS, close_up, found, frame, make, shot, stream
 
-from edged.faces import Detections, Face
-from edged.geometry import apply
+from edged.faces import Detections
 from edged.pipeline_lookout import eyes
 from edged.stages.spots import spot_of
 from edged.stages.union import union
@@ -22,23 +20,14 @@ class Script:
     """A detector that answers `whole` to a picture of 512 px, and `close` to smaller ones."""
 
     def __init__(self, *places, family="scrfd"):
-        self.whole, self.close, self.family, self.sides = found(*places), [], family, []
+        self.whole, self.close = found(*places, family=family), []
+        self.family, self.sides = family, []
 
     def __call__(self, picture, side):
         self.sides.append(side)
         if side == 512:
             return self.whole if picture.shape[0] < 512 else Detections.none(self.family)
         return self.close.pop(0) if self.close else Detections.none(self.family)
-
-
-def in_close_look(place):
-    """What the detector should answer to a close look at somebody."""
-    faces = found(place)
-
-    spot = spot_of(Face(faces.boxes[0], 0.9, faces.landmarks[0], frozenset()))
-    marks = apply(spot.to_view(128), faces.landmarks[0])
-    box = np.concatenate([marks.min(axis=0) - 12, marks.max(axis=0) + 12])
-    return Detections(box[None].astype(np.float32), np.float32([0.9]), marks[None], "scrfd")
 
 
 @pytest.fixture
@@ -62,7 +51,7 @@ def test_who_is_missed_is_looked_at_closely_and_swapped(followed):
     """No full look, nobody filled; the output is looked at in the same way."""
     pipeline, detector = followed
     detector.whole = found(RIGHT)
-    detector.close = [in_close_look(LEFT), in_close_look(LEFT)]
+    detector.close = [close_up(128), close_up(128)]
     outcome = pipeline.process(frame(), stream(100))
     assert detector.sides == [512, 128, 512, 128]
     assert [note.action for note in outcome.faces] == ["swapped", "swapped"]

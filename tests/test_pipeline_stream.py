@@ -9,6 +9,7 @@ from pipeline_kit import (
     RIGHT,
     SETTINGS,
     Eyes,
+    Surely,
     found,
     frame,
     is_filled,
@@ -153,12 +154,14 @@ def test_faces_that_come_or_go_are_looked_at_by_all(steady, places):
     assert step(100)[0]
 
 
-def test_a_face_that_the_first_family_loses_is_found_by_the_second(steady):
+def test_a_face_that_the_first_family_loses_is_found_by_the_second():
     """The full look catches it, and it is swapped, not filled."""
-    families, step = steady
+    families = Seen(LEFT), Surely(LEFT, family="yunet")
+    pipeline, _ = make(*families)
+    pipeline.process(frame([LEFT]), stream(0))
     families[0].places = ()
-    full, outcome = step(100)
-    assert full
+    outcome = pipeline.process(frame([LEFT]), stream(100))
+    assert families[1].looks == 4
     assert [note.action for note in outcome.faces] == ["swapped"]
 
 

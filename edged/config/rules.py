@@ -45,6 +45,7 @@ def check(config: Config, tree: Mapping[str, Any], walk: Walk) -> None:
     for name, scene in (config.scenes or {}).items():
         path = f"scenes.{tables.join('', name)}"
         _scene(path, scene, known["identities"], walk)
+        _threshold(f"{path}.det_thresh", scene.det_thresh, config.guard.det_thresh, walk)
         _strangers(path, scene, config.identities or {}, walk)
         _mask(f"{path}.mask", scene, config.models, walk)
         _liveness(path, scene, config.models, walk)
@@ -102,6 +103,7 @@ def _scene(path: str, scene: Scene, identities: tuple[str, ...], walk: Walk) -> 
             walk.bad(f"{path}.identities[{i}]", reason, identity, hint)
     _range(walk, f"{path}.slots", scene.slots, (0, 32))
     _range(walk, f"{path}.min_face_px", scene.min_face_px, (8, 4096))
+    _faces(path, scene, walk)
     _range(walk, f"{path}.restore_strength", scene.restore_strength, (0, 1))
     _range(walk, f"{path}.restore_min_face_px", scene.restore_min_face_px, (0, 4096))
     _range(walk, f"{path}.restore_every_n", scene.restore_every_n, (1, 60))
@@ -137,6 +139,20 @@ def _liveness(path: str, scene: Scene, models: ModelsTable, walk: Walk) -> None:
         walk.bad(f"{path}.blink", 'has no meaning with liveness = "off"', True)
     if scene.blink and not models.landmarker:
         walk.bad(f"{path}.blink", 'needs models.landmarker, such as "2d106det" or "2dfan4"', True)
+
+
+def _faces(path: str, scene: Scene, walk: Walk) -> None:
+    """Sizes of the faces that a scene is about."""
+    if scene.max_face_px and not scene.min_face_px < scene.max_face_px <= 16_384:
+        reason = f"must be 0, or more than min_face_px ({scene.min_face_px}) and 16384 at most"
+        walk.bad(f"{path}.max_face_px", reason, scene.max_face_px)
+
+
+def _threshold(path: str, scene_thresh: float, guard_thresh: float, walk: Walk) -> None:
+    """A scene may be choosier than the guard, never less: it cannot see what the guard drops."""
+    if scene_thresh and not guard_thresh <= scene_thresh <= 0.99:
+        reason = f"must be 0, or {guard_thresh} (guard.det_thresh) to 0.99"
+        walk.bad(path, reason, scene_thresh)
 
 
 def _disguise(path: str, scene: Scene, walk: Walk) -> None:

@@ -6,51 +6,22 @@ the effort).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from edged.faces import Detections, Face, Image
 from edged.geometry import Matrix, apply, clip, invert, scale_of
-from edged.stages.spots import LEANING_DEG, to_look_at
+from edged.stages.closer import TURNED_MIN_SCORE, WHOLE_ONLY, Detector, Look, look_closely, verified
 from edged.stages.union import union
-from edged.stages.views import FINE_SCALE, Effort, View, close_up, fitted, in_picture, views
+from edged.stages.views import FINE_SCALE, Effort, View, fitted, in_picture, views
 
-TURNED_MIN_SCORE = 0.6
-"""A finding in a turned picture counts from here: detectors answer weakly (0.5 to 0.55)
-to creases and hands when people are on their side, and with 0.8 or more to faces that
-really are (seen on group photos turned by 90, 180 and 270 degrees)."""
-
-WHOLE_ONLY = frozenset({"haar"})
-"""Families that look at one size of picture whatever they are asked: no tiles and no close
-looks for them."""
+__all__ = ["TURNED_MIN_SCORE", "WHOLE_ONLY", "Detector", "HostLook", "Look", "fit", "search"]
 
 NEAREST_UP_TO = 15
 """Whole factors that OpenCV's nearest neighbour takes exactly; from 93 on it rounds the
 inverse of some (93, 99, 105, ...) down and reads one row and column too early."""
-
-
-class Detector(Protocol):
-    """One detector family.
-
-    Takes a picture that was scaled to fit a square of `side` pixels, (h, w, 3) uint8
-    BGR with h, w <= side, and the side; answers in that picture's pixels.
-    """
-
-    @property
-    def family(self) -> str:
-        """Name of the family: "scrfd", "yunet", "haar"."""
-        ...
-
-    def __call__(self, picture: Image, side: int) -> Detections:
-        """Find upright faces."""
-        ...
-
-
-Look = Callable[[View, Detector], Detections]
-"""Shows one detector one view of a picture; findings are in the view's own pixels."""
 
 
 class HostLook:
@@ -119,26 +90,9 @@ def search(
             if len(seen):
                 found.append(in_picture(seen, view))
     faces = union(found, prefer=detectors[0].family)
-    close = _look_closely(faces, detectors[0], effort, show)
-    return union([*found, *close], prefer=detectors[0].family, close=len(close)) if close else faces
-
-
-def _look_closely(
-    faces: Sequence[Face], detector: Detector, effort: Effort, show: Look
-) -> list[Detections]:
-    """What close looks see, at spots where a face leans, was a moment ago, or is for sure."""
-    if not effort.close_px or detector.family in WHOLE_ONLY:
-        return []
-    found = []
-    for spot in to_look_at(faces, effort.expected, every=effort.every):
-        view = close_up(spot, effort.close_px)
-        seen = show(view, detector)
-        if abs(spot.lean_deg) > LEANING_DEG:
-            seen = seen.above(TURNED_MIN_SCORE)
-        seen = in_picture(seen, view)
-        if len(seen):
-            found.append(seen)
-    return found
+    if close := look_closely(faces, detectors[0], effort, show):
+        faces = union([*found, *close], prefer=detectors[0].family, close=len(close))
+    return verified(faces, detectors, effort, show)
 
 
 def fit(image: Image, side: int) -> tuple[Image, float]:
