@@ -25,7 +25,7 @@ SAMPLE_PX = 64
 """Statistics are taken from every k-th pixel, so that no side is longer: 3 grey levels of
 noise in 1000 pixels move a mean by 0.1."""
 
-SPREAD = (0.5, 2.0)
+SPREAD = (2 / 3, 1.5)
 """A channel's spread is changed by a factor of this range: a flat crop (a mask, a wall of
 light) must not be blown up into noise, nor a face be made flat by it."""
 

@@ -35,7 +35,7 @@ def lab(image):
 def exact_lab(made, target):
     """The transfer by numpy on floats, pixel by pixel, before rounding."""
     own, goal = lab(made), lab(target)
-    factor = np.clip(goal.std(0) / own.std(0), 0.5, 2)
+    factor = np.clip(goal.std(0) / own.std(0), 2 / 3, 1.5)
     moved = (own - own.mean(0)) * factor + goal.mean(0)
     return cv2.cvtColor(moved[None].astype(np.float32), cv2.COLOR_LAB2BGR)[0] * 255
 
