@@ -16,7 +16,7 @@ import numpy as np
 from edged.errors import ConfigError
 from edged.faces import Embedding, Face, Floats, Image, Points, Tensor
 from edged.geometry import Matrix
-from edged.stages.align import crops, matrices
+from edged.stages.align import crops, fine_crops, matrices
 from edged.stages.embed import SIZE_PX, Embedder
 from edged.stages.identity import fitness, joined
 from edged.stages.swap import Swapper
@@ -195,7 +195,7 @@ def make_template(
         to_guard = matrices([points], "arcface_112", SIZE_PX)[0]
         if to_swap is None or to_guard is None:
             continue
-        target = crops(image, [to_swap], swapper.size_px)[0]
+        target = fine_crops(image, [to_swap], swapper.size_px)[0]
         ready.append(TemplateSlot(box, to_swap, target, to_guard, points))
     if len(ready) < max(1, slots):
         msg = (

@@ -16,7 +16,7 @@ from edged.geometry import Matrix
 from edged.pipeline_parts import Stages
 from edged.scene import Scene
 from edged.stages import mouth
-from edged.stages.align import crops, matrices
+from edged.stages.align import fine_crops, matrices
 from edged.stages.colour import recoloured
 from edged.stages.easel import Crops
 from edged.stages.face_parts import parts_of
@@ -56,13 +56,13 @@ def face_layers(stages: Stages, image: Image, faces: Sequence[Face], scene: Scen
     if asked.occlusion and stages.occluder is not None:
         occluder = stages.occluder
         cut = _cut(landmarks, occluder.template_name, occluder.size_px)
-        free = occluder(crops(image, cut, occluder.size_px))
+        free = occluder(fine_crops(image, cut, occluder.size_px))
         layers.append(Layer(free, [resized(m, occluder.size_px, SOFT_PX) for m in cut]))
     parsed: tuple[Image, list[Matrix]] | None = None
     if (asked.regions or asked.keep_mouth) and stages.parser is not None:
         parser = stages.parser
         cut = _cut(landmarks, parser.template_name, parser.size_px)
-        parsed = parser(crops(image, cut, parser.size_px)), cut
+        parsed = parser(fine_crops(image, cut, parser.size_px)), cut
     if asked.regions and parsed is not None:
         soft = [resized(m, parsed[0].shape[1], SOFT_PX) for m in parsed[1]]
         layers.append(Layer(regions_mask(parsed[0], asked.regions), soft))
@@ -119,7 +119,7 @@ def in_colour(made: Crops, image: Image, placing: Placing, scene: Scene) -> Crop
     if scene.colour == "none":
         return made
     crops_made = np.asarray(made)[: len(placing.to_crop)]
-    targets = crops(image, placing.to_crop, crops_made.shape[1])
+    targets = fine_crops(image, placing.to_crop, crops_made.shape[1])
     return recoloured(scene.colour, crops_made, targets, placing.shown)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from edged.faces import Face, Floats, Image, Tensor
 from edged.geometry import Matrix
 from edged.runtime.session import DeviceArray
-from edged.stages.align import crops
+from edged.stages.align import crops, fine_crops
 from edged.stages.embed import SIZE_PX, Embedder
 from edged.stages.layers import Layer, through
 from edged.stages.paste import Mask, Rect, paste
@@ -107,7 +107,7 @@ class HostCanvas:
 
     def swap(self, swapper: Swapper, to_crop: Sequence[Matrix], sources: Tensor) -> Swapped:
         """See :class:`Canvas`."""
-        return swapper.run(crops(self._out, to_crop, swapper.size_px), sources)
+        return swapper.run(fine_crops(self._out, to_crop, swapper.size_px), sources)
 
     def restore(self, restorer: Restorer, to_crop: Sequence[Matrix], strength: float) -> Crops:
         """See :class:`Canvas`."""

@@ -22,6 +22,7 @@ from edged.faces import Detections, Face, Floats, Image, Tensor
 from edged.geometry import Matrix, scale_of
 from edged.runtime.graph.picture import LARGEST_CROP_PX, SMALLEST_PX, TILE_PX
 from edged.runtime.session import DeviceArray, Feeds, Session
+from edged.stages.align import fine_crops, whole_steps
 from edged.stages.batches import require_finite
 from edged.stages.easel import Canvas, Crops, Easel, HostCanvas, HostPicture, Picture
 from edged.stages.embed import SIZE_PX, Embedder
@@ -156,15 +157,28 @@ class DeviceCanvas:
     def swap(self, swapper: Swapper, to_crop: Sequence[Matrix], sources: Tensor) -> Swapped:
         """See :class:`edged.stages.easel.Canvas`.
 
-        Crops that are boosted, or that come with masks, go by way of host memory.
+        Crops that are boosted, or that come with masks, go by way of host memory.  Those of
+        large faces are cut there: the device's cutter is linear, and the host's picture is
+        the same while nothing was pasted.
         """
         if host := self._on_host(to_crop, swapper.size_px):
             return host.swap(swapper, to_crop, sources)
+        if self._array is None and any(whole_steps(matrix) > 1 for matrix in to_crop):
+            return self._swap_large(swapper, to_crop, sources)
         cut = self._bench.cut(self._now, to_crop, swapper.size_px)
         if not (swapper.plain and self._bench.takes(swapper, len(to_crop))):
             return swapper.run(self._bench.down(cut, len(to_crop)), sources)
         given = {name: padded(rows, cut.shape[0]) for name, rows in swapper.fed(sources).items()}
         return Swapped(self._made(swapper.session, {"crops": cut, **given}))
+
+    def _swap_large(self, swapper: Swapper, to_crop: Sequence[Matrix], sources: Tensor) -> Swapped:
+        """Swap crops that the host cuts; a network on the device gets them there."""
+        crops = fine_crops(self._image, to_crop, swapper.size_px)
+        if not (swapper.plain and self._bench.takes(swapper, len(to_crop))):
+            return swapper.run(crops, sources)
+        count = bucket(len(to_crop))
+        given = {name: padded(rows, count) for name, rows in swapper.fed(sources).items()}
+        return Swapped(self._made(swapper.session, {"crops": padded(crops, count), **given}))
 
     def restore(self, restorer: Restorer, to_crop: Sequence[Matrix], strength: float) -> Crops:
         """See :class:`edged.stages.easel.Canvas`."""

@@ -19,12 +19,12 @@ from faces_kit import (
     region,
     stranger,
 )
-from fakes.attacks import ATTACKS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from photos import astronaut, t1
 
 from edged.calibration import Bounds
+from edged.measure.attacks import ATTACKS
 from edged.privacy.guard import Guard, Passed
 from edged.privacy.pixels import MOUTH_112, coarse_correlation, still_shows, untouched_share
 from edged.stages.align import matrices

@@ -138,6 +138,19 @@ def test_a_frame_goes_up_once_and_comes_down_once(nets, devices):
     assert [shape for shape in traffic.down if len(shape) == 3] == [image.shape]
 
 
+def test_a_large_face_is_cut_by_the_host_and_its_frame_stays_on_the_device(nets, devices):
+    """So that it does not alias; only its crops go along, only the canvas comes down."""
+    easel, traffic = devices
+    image = noise(200, 220)
+    faces = [face(0.3, 0.2, 90, 80), face(1.2, -0.4, 160, 120)]
+    here, _ = made(HostPicture, image, faces, nets)
+    traffic.up.clear(), traffic.down.clear()
+    there, _ = made(easel, image, faces, nets)
+    assert np.abs(there.astype(int) - here).max() <= 2
+    assert traffic.up == [image.shape]
+    assert [shape for shape in traffic.down if len(shape) == 3] == [image.shape]
+
+
 def test_a_canvas_that_nothing_was_pasted_into_is_the_picture(nets, devices):
     """It needs no device at all."""
     easel, traffic = devices
