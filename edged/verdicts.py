@@ -79,7 +79,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.NO_FACE: "No face was found; move into the light, look at the camera, try again.",
     Reason.NO_CONSENT: "A portrait needs one consent reference for each person; none was given.",
     Reason.SURPLUS_FACES: "More people are in the picture than gave consent; let the others step "
-    "aside, or send with each consent the box of its face.",
+    "aside, or send a new shot that has the box of its face with each consent.",
     Reason.CONSENT_UNMATCHED: "No usable face, or no single one, is where a consent says; check "
     "its box against the picture sent and try again.",
     Reason.FACE_UNCHANGED: "A face could not be changed well enough; the picture was kept in.",

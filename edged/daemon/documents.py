@@ -73,6 +73,7 @@ def info(
     boot: str,
     session: str,
     receipt_key: str,
+    c2pa: Mapping[str, str],
 ) -> bytes:
     """The retained info document: what runs here, and what it promises.
 
@@ -83,6 +84,7 @@ def info(
         boot: UUID of this run.
         session: UUID of the outbox.
         receipt_key: that receipts of purges are verified with.
+        c2pa: whose certificate signs pictures, until when; empty when none does.
     """
     recipes = {
         model_id: {
@@ -106,6 +108,7 @@ def info(
             "boot": boot,
             "session": session,
             "receipt_key": receipt_key,
+            "provenance": {"source_type": "xmp", "c2pa": dict(c2pa)},
             "edged": __version__,
             "python": platform.python_version(),
             "machine": platform.machine(),

@@ -308,6 +308,7 @@ class Engine:
             boot=self._boot,
             session=self._outbox.session,
             receipt_key=self._notary.public_key,
+            c2pa=self._marker.about,
         )
         self._publish("info", self._info)
 

@@ -31,4 +31,5 @@ def open_marker(config: Config, trouble: Callable[[str | None], None]) -> Marker
     signer = ManifestSigner(table.cert_file, table.key_file)
     done, grey = cv2.imencode(".jpg", np.full((16, 16, 3), 96, np.uint8))
     signer.try_out(grey.tobytes() if done else b"")
-    return Marker(signer, required=table.on_failure == "refuse", trouble=trouble)
+    required = table.on_failure == "refuse"
+    return Marker(signer, required=required, trouble=trouble, about=signer.about)

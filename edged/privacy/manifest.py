@@ -55,6 +55,9 @@ class ManifestSigner:
         key_file: PEM of its private key, not encrypted: EC P-256, P-384 or P-521, Ed25519
             or RSA (signed with PSS).
 
+    Attributes:
+        about: whose certificate it is, and until when, for `info`.
+
     Raises:
         OperatorError: the extra is absent, a file cannot be used, or they do not fit.
     """
@@ -66,7 +69,13 @@ class ManifestSigner:
             raise OperatorError(
                 f"[provenance] wants signed pictures and the library is not there: {INSTALL}"
             ) from error
-        chain, key, alg = _credentials(cert_file, key_file)
+        leaf, chain, key, alg = _credentials(cert_file, key_file)
+        self.about: dict[str, str] = {
+            "signer": leaf.subject.rfc4514_string(),
+            "issuer": leaf.issuer.rfc4514_string(),
+            "not_after": f"{leaf.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}",
+            "algorithm": alg,
+        }
         self._c2pa: Any = c2pa
         signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo(alg.encode(), chain, key, None))
         self._context = c2pa.Context.from_dict(_SETTINGS, signer=signer)
@@ -129,8 +138,8 @@ def _check(manifests: dict[str, Any], source: SourceType) -> None:
         )
 
 
-def _credentials(cert_file: Path, key_file: Path) -> tuple[bytes, bytes, str]:
-    """Certificates in PEM, key in PKCS #8 PEM, and the algorithm's name in C2PA.
+def _credentials(cert_file: Path, key_file: Path) -> tuple[x509.Certificate, bytes, bytes, str]:
+    """The signer's certificate, all in PEM, the key in PKCS #8 PEM, and C2PA's name for its kind.
 
     Raises:
         OperatorError: with what to do; never with a byte of the key.
@@ -167,4 +176,4 @@ def _credentials(cert_file: Path, key_file: Path) -> tuple[bytes, bytes, str]:
         raise OperatorError(
             f"provenance: {key_file} is not the key of the first certificate in {cert_file}"
         )
-    return chain, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), alg
+    return leaf, chain, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), alg

@@ -11,8 +11,8 @@ or number of the camera's file.  Knows bytes; knows no pixels and no configurati
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from edged import __version__
@@ -70,11 +70,13 @@ class Marker:
         sign: makes the manifest; None where pictures bear the XMP packet alone.
         required: keep a picture in that cannot be signed; else it leaves unsigned.
         trouble: told a reason when signing fails, and None when it works.
+        about: of the certificate, for `info`.
     """
 
     sign: Signer | None = None
     required: bool = True
     trouble: Callable[[str | None], None] = lambda _reason: None
+    about: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, jpeg: bytes, source: SourceType) -> tuple[bytes, bool]:
         """The JPEG as it leaves, and whether it is signed.

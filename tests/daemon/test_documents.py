@@ -103,7 +103,9 @@ def info(config):
     )
     found = Isolation("namespace", {"netns": "own"})
     return msgspec.json.decode(
-        documents.info(config, kit, found, boot="boot", session="session", receipt_key="ed25519:k")
+        documents.info(
+            config, kit, found, boot="boot", session="session", receipt_key="ed25519:k", c2pa={}
+        )
     )
 
 

@@ -92,6 +92,15 @@ def test_nothing_of_the_camera_s_file_leaves(booth, done):
     assert b"Exif" not in answer.picture
 
 
+def test_info_says_who_signs_and_until_when(booth):
+    """The operator sees at the broker when a certificate must be renewed."""
+    until(lambda: booth.consumer.info, 10, "info")
+    about = booth.consumer.info["provenance"]["c2pa"]
+    assert "test signer" in about["signer"]
+    assert about["algorithm"] == "es256"
+    assert about["not_after"].endswith("Z")
+
+
 def test_the_label_is_in_the_picture(done):
     """In a corner, where no face is."""
     from edged.stages.label import drawn

@@ -214,6 +214,15 @@ def test_a_withdrawn_consent_takes_every_picture_of_it(booth, tmp_path):
     assert (again.verdict.verdict, again.verdict.reason) == ("failed", "purged")
 
 
+def test_a_purge_by_the_broker_is_answered_with_a_receipt(booth):
+    """Also when nothing was held: the reply carries it, signed by the key of `info`."""
+    reply = booth.consumer.ask("purge", {"consent": "visit-never"})
+    assert reply["status"] == "ok"
+    receipt = verify(reply["data"]["receipt"], booth.consumer.info["receipt_key"])
+    assert receipt.asked.names("visit-never")
+    assert (receipt.device, receipt.rows) == ("booth-1", 0)
+
+
 def test_a_shot_under_way_is_purged_too(booth):
     """A purge that comes while its shot is in the pipeline is not outrun by it."""
     shot = str(uuid.uuid4())

@@ -30,6 +30,7 @@ from edged.doctor.checks import (
     packages,
     power,
     precision,
+    provenance,
     providers,
     python,
     runtime,
@@ -72,6 +73,7 @@ ALL: Final[tuple[Check, ...]] = tuple(
         engines,
         guard,
         isolation,
+        provenance,
         swap,
         broker,
     )
