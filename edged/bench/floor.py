@@ -3,6 +3,9 @@
 Letterbox, tensor of the part that is not padding, decode, NMS; per face a similarity,
 the 112 and the 128 crop, their tensors, the network's output to bytes and one blend
 inside the face's rectangle, in place, with a mask made beforehand and buffers kept.
+With a restorer, per face the 512 crop of what was made, its tensor, the output to bytes and
+a second blend; with an occluder the 256 crop, its tensor, the output to bytes, softened, and
+a warp of it into the mask of every blend.
 The networks' answers are recorded once and replayed, so that no inference is timed.
 It is written for speed alone and is not how a product would look; it checks nothing,
 tracks nothing and copies no frame.  Knows the SCRFD, ArcFace and inswapper contracts.
@@ -12,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -21,8 +25,35 @@ from edged.faces import Boxes, Floats, Image, Points
 from edged.geometry import Matrix, nms, template
 
 SIDE = 640
+SWAP, RESTORE, OCCLUDE, EMBED = 128, 512, 256, 112
+"""Sides of the crops, px."""
+
+_LAYOUTS = {
+    SWAP: "arcface_128", RESTORE: "ffhq_512", OCCLUDE: "arcface_128", EMBED: "arcface_112"
+}  # fmt: skip
 _SIGNS = np.array([-1, -1, 1, 1], np.float32)
-_CORNERS = np.array([[0, 0], [128, 0], [0, 128], [128, 128]], np.float64)
+_CORNERS = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float64)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a frame is measured with beside the swap.
+
+    Attributes:
+        restore: swapped faces go through a restorer.
+        occlusion: what is before a face is kept, by an occluder.
+    """
+
+    restore: bool = False
+    occlusion: bool = False
+
+    @property
+    def name(self) -> str:
+        """For reports: "swap+restore+occlusion"."""
+        return "swap" + "+restore" * self.restore + "+occlusion" * self.occlusion
+
+
+SWAP_ONLY = Work()
 
 
 class Floor:
@@ -31,9 +62,14 @@ class Floor:
     Args:
         frame: (h, w, 3) uint8 BGR; a copy is worked on.
         recorded: what the networks answered on this frame.
+        work: beside the swap.
+        tensors: False leaves out what the networks' floats are made of and made into, which
+            graphs may do as well (edged's do).
     """
 
-    def __init__(self, frame: Image, recorded: Recorded) -> None:
+    def __init__(
+        self, frame: Image, recorded: Recorded, work: Work = SWAP_ONLY, *, tensors: bool = True
+    ) -> None:
         self.frame = frame.copy()
         self.paste_ns = 0
         self._recorded = recorded
@@ -44,16 +80,19 @@ class Floor:
         self._small = np.empty((*self._live, 3), np.uint8)
         self._planes = np.empty((3, *self._live), np.uint8)
         self._tensor = np.full((1, 3, SIDE, SIDE), -127.5 / 128, np.float32)
-        self._crops = {s: np.empty((s, s, 3), np.uint8) for s in (112, 128)}
-        self._crop_planes = {s: np.empty((3, s, s), np.uint8) for s in (112, 128)}
-        self._tensors = {s: np.empty((1, 3, s, s), np.float32) for s in (112, 128)}
-        self._templates = {
-            112: _Template(template("arcface_112", 112)),
-            128: _Template(template("arcface_128", 128)),
-        }
-        mask = np.zeros((128, 128), np.uint8)
-        mask[12:-12, 12:-12] = 255
-        self._mask = cv2.GaussianBlur(mask, (0, 0), 4)
+        self._work = work
+        self._tensors_made = tensors
+        self._crops = {s: np.empty((s, s, 3), np.uint8) for s in _LAYOUTS}
+        self._crop_planes = {s: np.empty((3, s, s), np.uint8) for s in _LAYOUTS}
+        self._tensors = {s: np.empty((1, 3, s, s), np.float32) for s in _LAYOUTS}
+        self._templates = {s: _Template(template(name, s)) for s, name in _LAYOUTS.items()}
+        self._masks = {s: _soft_box(s) for s in (SWAP, RESTORE)}
+        rng = np.random.default_rng(12)  # any values will do
+        self._restored = rng.uniform(-1, 1, (1, 3, RESTORE, RESTORE)).astype(np.float32)
+        self._visible = rng.random((OCCLUDE, OCCLUDE), np.float32)
+        self._shown = np.full((OCCLUDE, OCCLUDE), 200, np.uint8)
+        self._soft = np.empty_like(self._shown)
+        self._layers = {s: np.empty((s, s), np.uint8) for s in (SWAP, RESTORE)}
         self._scratch: dict[tuple[int, int], tuple[Image, ...]] = {}
 
     def run(self) -> Boxes:
@@ -62,19 +101,53 @@ class Floor:
         self._prepare()
         boxes, points = self._decode()
         for output, landmarks in zip(self._recorded.swapped, points, strict=True):
-            self._cut(landmarks, 112, 127.5, 1 / 127.5)
-            matrix = self._cut(landmarks, 128, 0.0, 1 / 255)
-            crop = self._to_bytes(output)
-            start = time.perf_counter_ns()
-            self._paste(crop, matrix)
-            self.paste_ns += time.perf_counter_ns() - start
+            self._cut(landmarks, EMBED, 127.5, 1 / 127.5)
+            seen = self._look(landmarks) if self._work.occlusion else None
+            matrix = self._cut(landmarks, SWAP, 0.0, 1 / 255)
+            crop = self._to_bytes(output, 255.0, 0.0)
+            self._timed_paste(crop, matrix, seen)
+            if self._work.restore:
+                matrix = self._cut(landmarks, RESTORE, 127.5, 1 / 127.5)
+                crop = self._to_bytes(self._restored, 127.5, 127.5)
+                self._timed_paste(crop, matrix, seen)
         return boxes
+
+    def _timed_paste(self, crop: Image, matrix: Matrix, seen: Matrix | None) -> None:
+        start = time.perf_counter_ns()
+        mask = self._masks[len(crop)]
+        if seen is not None:
+            mask = self._under(mask, matrix, seen)
+        self._paste(crop, matrix, mask)
+        self.paste_ns += time.perf_counter_ns() - start
+
+    def _look(self, landmarks: Points) -> Matrix:
+        """What an occluder sees, softened; returns frame -> its crop."""
+        matrix = self._templates[OCCLUDE].similarity(landmarks)
+        crop = self._crops[OCCLUDE]
+        cv2.warpAffine(self.frame, matrix, (OCCLUDE, OCCLUDE), dst=crop)
+        if self._tensors_made:
+            flat = self._tensors[OCCLUDE].reshape(crop.shape)
+            np.multiply(crop, np.float32(1 / 255), out=flat)
+            seen = self._visible
+            cv2.addWeighted(seen, 255, seen, 0, 0, dst=self._shown, dtype=cv2.CV_8U)
+        cv2.GaussianBlur(self._shown, (0, 0), 5, dst=self._soft)
+        return matrix
+
+    def _under(self, mask: Image, matrix: Matrix, seen: Matrix) -> Image:
+        """A paste's mask under what the occluder saw."""
+        side = len(mask)
+        across = seen @ np.vstack([cv2.invertAffineTransform(matrix), (0, 0, 1)])
+        layer = self._layers[side]
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        cv2.warpAffine(self._soft, across, (side, side), dst=layer, flags=flags)
+        return np.asarray(cv2.min(mask, layer, dst=layer), np.uint8)
 
     def _prepare(self) -> None:
         """Frame -> detector tensor."""
         cv2.resize(self.frame, self._live[::-1], dst=self._small)
-        live = self._tensor[0, :, : self._live[0], : self._live[1]]
-        _fill(self._small, self._planes, live, 127.5, 1 / 128)
+        if self._tensors_made:
+            live = self._tensor[0, :, : self._live[0], : self._live[1]]
+            _fill(self._small, self._planes, live, 127.5, 1 / 128)
 
     def _decode(self) -> tuple[Boxes, Points]:
         """Recorded detector tensors -> boxes and landmarks in frame pixels."""
@@ -98,21 +171,25 @@ class Floor:
         """Aligned crop and its tensor; returns frame -> crop."""
         matrix = self._templates[side].similarity(landmarks)
         cv2.warpAffine(self.frame, matrix, (side, side), dst=self._crops[side])
-        _fill(self._crops[side], self._crop_planes[side], self._tensors[side][0], mean, scale)
+        if self._tensors_made:
+            _fill(self._crops[side], self._crop_planes[side], self._tensors[side][0], mean, scale)
         return matrix
 
-    def _to_bytes(self, output: Floats) -> Image:
-        """Network's RGB 0..1 -> BGR bytes."""
-        planes = self._crop_planes[128]
-        flat = output.reshape(-1, 128)
-        cv2.addWeighted(flat, 255.0, flat, 0.0, 0.0, dst=planes.reshape(-1, 128), dtype=cv2.CV_8U)
-        cv2.merge([planes[2], planes[1], planes[0]], dst=self._crops[128])
-        return self._crops[128]
+    def _to_bytes(self, output: Floats, scale: float, offset: float) -> Image:
+        """Network's RGB floats -> BGR bytes."""
+        side = output.shape[-1]
+        if not self._tensors_made:
+            return self._crops[side]
+        planes = self._crop_planes[side]
+        flat, bytes_ = output.reshape(-1, side), planes.reshape(-1, side)
+        cv2.addWeighted(flat, scale, flat, 0.0, offset, dst=bytes_, dtype=cv2.CV_8U)
+        cv2.merge([planes[2], planes[1], planes[0]], dst=self._crops[side])
+        return self._crops[side]
 
-    def _paste(self, crop: Image, matrix: Matrix) -> None:
+    def _paste(self, crop: Image, matrix: Matrix, mask: Image) -> None:
         """Blend inside the crop's rectangle."""
         inverse = np.asarray(cv2.invertAffineTransform(matrix), np.float64)
-        corners = _CORNERS @ inverse[:, :2].T + inverse[:, 2]
+        corners = len(crop) * _CORNERS @ inverse[:, :2].T + inverse[:, 2]
         left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
         right, bottom = np.ceil(corners.max(axis=0)).astype(int) + 1
         region = self.frame[top:bottom, left:right]
@@ -120,7 +197,7 @@ class Floor:
         inverse[:, 2] -= (left, top)
         colour, alpha, weights, rest = self._buffers(height, width)
         cv2.warpAffine(crop, inverse, (width, height), dst=colour)
-        cv2.warpAffine(self._mask, inverse, (width, height), dst=alpha)
+        cv2.warpAffine(mask, inverse, (width, height), dst=alpha)
         cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGR, dst=weights)
         cv2.bitwise_not(weights, dst=rest)
         cv2.multiply(colour, weights, dst=colour, scale=1 / 255)
@@ -136,6 +213,14 @@ class Floor:
                 np.empty((height, width, 3), np.uint8),
             )
         return self._scratch[height, width]
+
+
+def _soft_box(side: int) -> Image:
+    """A mask that is made beforehand."""
+    edge = 12 * side // SWAP
+    mask = np.zeros((side, side), np.uint8)
+    mask[edge:-edge, edge:-edge] = 255
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), edge / 3), np.uint8)
 
 
 class _Template:

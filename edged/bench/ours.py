@@ -29,7 +29,7 @@ from edged.recipe import Recipe, load_recipe
 from edged.runtime.cpu import open_on_cpu
 from edged.runtime.emap import read_emap
 from edged.runtime.session import Meter, Session
-from edged.scene import GuardSettings, Scene
+from edged.scene import GuardSettings, MaskSettings, Scene
 from edged.stages.align import crops, matrices
 from edged.stages.easel import Easel, HostPicture
 from edged.stages.embed import SIZE_PX, Embedder
@@ -40,6 +40,7 @@ from edged.stages.resident_trial import open_bench
 from edged.stages.restore import Restorer
 from edged.stages.scrfd import Scrfd
 from edged.stages.search import search
+from edged.stages.segment import Occluder
 from edged.stages.swap import Swapper
 from edged.stages.views import Effort
 from edged.stages.yunet import YuNet
@@ -102,6 +103,7 @@ class Ours:
         kind: which promise the frames get.
         open_model: opens a model; by default on one thread of the CPU.
         restorer: recipe and file of the restorer that swapped faces go through.
+        occlusion: what is before a face is kept, by the stand-in of XSeg.
         open_picture: opens a picture graph, so that frames stay where the models run; None
             keeps them in host memory.
     """
@@ -114,6 +116,7 @@ class Ours:
         *,
         open_model: OpenModel | None = None,
         restorer: tuple[str, Path] | None = None,
+        occlusion: bool = False,
         open_picture: OpenPicture | None = None,
     ) -> None:
         self._standins = standins
@@ -121,10 +124,15 @@ class Ours:
         self._kind = kind
         self._open_model = open_model or _on_one_thread
         self._restorer = restorer
+        self._occlusion = occlusion
         self._open_picture = open_picture
         restore = restorer is not None
         self._scene = Scene(
-            mode="disguise", identities=(_CHARACTER,), share_identities=True, restore=restore
+            mode="disguise",
+            identities=(_CHARACTER,),
+            share_identities=True,
+            restore=restore,
+            mask=MaskSettings(occlusion=occlusion),
         )
         self._meter = Meter()
         self._open = ExitStack()
@@ -227,6 +235,7 @@ class Ours:
             recogniser=embedder,
             recogniser_id="stand-in",
             meter=self._meter,
+            occluder=Occluder(session(files.occluder, "xseg_1")) if self._occlusion else None,
         )
 
     def _times(self, outcome: Outcome, total_ns: int, session_ns: int) -> OurTimes:

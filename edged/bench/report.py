@@ -35,10 +35,11 @@ class CaseDoc(msgspec.Struct, kw_only=True):
         session_ms: inside sessions, the guard's included.
         guard_host_ms: the guard outside sessions.
         paste_ms: of the host time, all faces together.
-        floor_ms: the least OpenCV work for the same swap.
+        floor_ms: the least OpenCV work for the same.
+        floor_bytes_ms: the same less the tensors, which edged's graphs make themselves.
         end_to_end_p50_ms, end_to_end_p95_ms: raw frame to ruling, sessions and guard
             included, JPEG both ways not.
-        insightface: the peer, or null where the package is not installed.
+        insightface: the peer, or null where the package is not installed or has no such work.
         stages_ms: host time of each stage, sessions not included.
     """
 
@@ -50,6 +51,7 @@ class CaseDoc(msgspec.Struct, kw_only=True):
     guard_host_ms: float
     paste_ms: float
     floor_ms: float
+    floor_bytes_ms: float
     end_to_end_p50_ms: float
     end_to_end_p95_ms: float
     insightface: PeerDoc | None
@@ -60,7 +62,7 @@ class BenchDoc(msgspec.Struct, kw_only=True):
     """The whole report.
 
     Attributes:
-        machine: processor, cores, memory, system; threads, runs and background used.
+        machine: processor, cores, memory, system; threads, runs, background and work.
         versions: of edged and of what it was measured with.
         cases: in the order in which they ran.
     """
@@ -79,8 +81,8 @@ def show(report: BenchDoc, looks: dict[str, int], console: Console) -> None:
         console: where to.
     """
     swap = _table(
-        "host time a frame, ms (medians, one thread)",
-        ("host", "floor", "host/floor", "insightface", "less by"),
+        f"host time a frame, ms (medians, one thread): {report.machine['work']}",
+        ("host", "floor", "host/floor", "to bytes", "insightface", "less by"),
     )
     rest = _table(
         "paste, guard, whole frame, ms",
@@ -96,6 +98,7 @@ def show(report: BenchDoc, looks: dict[str, int], console: Console) -> None:
             f"{case.host_ms:.2f}",
             f"{case.floor_ms:.2f}",
             f"{case.host_ms / case.floor_ms:.2f}",
+            f"{case.host_ms / case.floor_bytes_ms:.2f}",
             f"{peer.host_ms:.1f}" if peer else "absent",
             f"{peer.host_ms / case.host_ms:.1f}x" if peer else "",
         )

@@ -20,7 +20,7 @@ from pathlib import Path
 import cv2
 
 from edged.bench import peer
-from edged.bench.floor import Floor
+from edged.bench.floor import SWAP_ONLY, Floor, Work
 from edged.bench.frames import ALL_CASES, Case, Scene, make_scene
 from edged.bench.machine import describe_machine, describe_versions
 from edged.bench.ours import Kind, Ours, OurTimes
@@ -31,6 +31,9 @@ from edged.errors import EngineError
 
 WARM_ROUNDS = 3
 """First rounds that are not counted: buffers, caches and lazily built sessions."""
+
+RESTORER = "gfpgan_1.4"
+"""Whose stand-in restores."""
 
 Progress = Callable[[str, int, int], None]
 """(case, rounds done, rounds in all)."""
@@ -44,11 +47,13 @@ class Plan:
         cases: sizes and counts.
         runs: counted rounds a case.
         kind: how edged is asked to treat the frames.
+        work: beside the swap; insightface has no such work and is left out where there is some.
     """
 
     cases: tuple[Case, ...] = ALL_CASES
     runs: int = 30
     kind: Kind = "stream"
+    work: Work = SWAP_ONLY
 
 
 @dataclass
@@ -57,6 +62,7 @@ class Samples:
 
     ours: list[OurTimes] = field(default_factory=list)
     floor: list[int] = field(default_factory=list)
+    floor_bytes: list[int] = field(default_factory=list)
     peer: list[peer.PeerTimes] = field(default_factory=list)
     peer_paste: list[int] = field(default_factory=list)
 
@@ -85,7 +91,8 @@ def run(plan: Plan, progress: Progress = lambda _case, _done, _all: None) -> Res
             )
             gc.collect()
     machine = describe_machine() | {
-        "threads": 1, "runs": plan.runs, "frames": plan.kind, "background": background
+        "threads": 1, "runs": plan.runs, "frames": plan.kind, "background": background,
+        "work": plan.work.name,
     }  # fmt: skip
     return Result(BenchDoc(machine=machine, versions=describe_versions(), cases=documents), looks)
 
@@ -102,19 +109,26 @@ def _measure(scene: Scene, standins: StandIns, plan: Plan, progress: Progress) -
     """All rounds of one case."""
     samples = Samples()
     frame = scene.frame.copy()
-    floor = Floor(frame, record(frame, standins, scene.case.faces))
-    other = peer.Peer(standins, scene.source) if peer.available() else None
+    work = plan.work
+    recorded = record(frame, standins, scene.case.faces)
+    floor, bare = Floor(frame, recorded, work), Floor(frame, recorded, work, tensors=False)
+    same = work == SWAP_ONLY and peer.available()
+    other = peer.Peer(standins, scene.source) if same else None
     total = WARM_ROUNDS + plan.runs
-    with Ours(standins, scene.source, plan.kind) as ours:
+    restorer = (RESTORER, standins.restorer(RESTORER)) if work.restore else None
+    with Ours(
+        standins, scene.source, plan.kind, restorer=restorer, occlusion=work.occlusion
+    ) as ours:
         for number in range(total):
             frame[0, 0] = number % 256
             kept = samples if number >= WARM_ROUNDS else Samples()
             kept.ours.append(ours.swap_frame(frame))
             _agree("edged", kept.ours[-1].faces, scene)
-            start = time.perf_counter_ns()
-            found = floor.run()
-            kept.floor.append(time.perf_counter_ns() - start)
-            _agree("the floor", len(found), scene)
+            for one, times in ((floor, kept.floor), (bare, kept.floor_bytes)):
+                start = time.perf_counter_ns()
+                found = one.run()
+                times.append(time.perf_counter_ns() - start)
+                _agree("the floor", len(found), scene)
             if other is not None:
                 kept.peer.append(other.swap_frame(frame))
                 _agree("insightface", kept.peer[-1].faces, scene)
@@ -150,6 +164,7 @@ def _summary(case: Case, samples: Samples) -> CaseDoc:
         guard_host_ms=_median_ms(t.guard_host_ns for t in ours),
         paste_ms=_median_ms(t.paste_ns for t in ours),
         floor_ms=_median_ms(samples.floor),
+        floor_bytes_ms=_median_ms(samples.floor_bytes),
         end_to_end_p50_ms=_median_ms(totals),
         end_to_end_p95_ms=round(totals[min(len(totals) - 1, int(0.95 * len(totals)))] / 1e6, 3),
         insightface=PeerDoc(

@@ -35,6 +35,12 @@ def bench(  # noqa: PLR0917 - typer gives them by name
     kind: Annotated[
         str, typer.Option(help="stream: live frames; shot: searched with everything.")
     ] = "stream",
+    restore: Annotated[
+        bool, typer.Option("--restore", help="standins: swapped faces are restored, too.")
+    ] = False,
+    occlusion: Annotated[
+        bool, typer.Option("--occlusion", help="standins: what is before a face is kept.")
+    ] = False,
     models: Annotated[
         str, typer.Option(help="standins: the host's share; synthetic: the real networks' size.")
     ] = "standins",
@@ -84,7 +90,7 @@ def bench(  # noqa: PLR0917 - typer gives them by name
         if runtime != "cpu":
             msg = f"--runtime {runtime}: stand-ins run on the CPU; add --models synthetic"
             raise ConfigError(msg)
-        _standins(cases or "all", counted, kind, as_json=as_json)
+        _standins(cases or "all", counted, kind, restore, occlusion, as_json=as_json)
         return
     from edged.bench.networks import Wish  # noqa: PLC0415 - heavy
     from edged.bench.synthetic import RECIPES  # noqa: PLC0415
@@ -106,11 +112,14 @@ def bench(  # noqa: PLR0917 - typer gives them by name
     )
 
 
-def _standins(cases: str, runs: int, kind: str, *, as_json: bool) -> None:
+def _standins(
+    cases: str, runs: int, kind: str, restore: bool, occlusion: bool, *, as_json: bool
+) -> None:
     """The host's share."""
     import msgspec  # noqa: PLC0415 - after the environment is set, as all of these
     from rich.console import Console  # noqa: PLC0415
 
+    from edged.bench.floor import Work  # noqa: PLC0415
     from edged.bench.frames import parse_cases  # noqa: PLC0415
     from edged.bench.report import show  # noqa: PLC0415
     from edged.bench.runner import Plan, run  # noqa: PLC0415
@@ -118,7 +127,8 @@ def _standins(cases: str, runs: int, kind: str, *, as_json: bool) -> None:
     if kind not in ("stream", "shot"):
         msg = f"--kind {kind!r}: neither stream nor shot"
         raise ConfigError(msg)
-    plan = Plan(parse_cases(cases), runs, "shot" if kind == "shot" else "stream")
+    work = Work(restore=restore, occlusion=occlusion)
+    plan = Plan(parse_cases(cases), runs, "shot" if kind == "shot" else "stream", work)
     with _progress() as tell:
         result = run(plan, tell)
     if as_json:

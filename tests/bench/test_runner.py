@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edged.bench import peer
-from edged.bench.floor import Floor
+from edged.bench.floor import Floor, Work
 from edged.bench.frames import ALL_CASES, Case, make_scene, parse_cases
 from edged.bench.ours import Ours
 from edged.bench.peer import Peer
@@ -25,6 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:insightface")
 
 CASE_KEYS = {
     "width", "height", "faces", "host_ms", "session_ms", "guard_host_ms", "paste_ms", "floor_ms",
+    "floor_bytes_ms",
     "end_to_end_p50_ms", "end_to_end_p95_ms", "insightface", "stages_ms",
 }  # fmt: skip
 """Written out here so that a renamed field is noticed."""
@@ -81,6 +82,39 @@ def test_all_subjects_find_the_same_faces(standins):
     for subject, boxes in found.items():
         assert boxes.shape == wanted.shape, subject
         assert np.abs(_sorted(boxes) - wanted).max() <= 2.0, subject
+
+
+def test_restorer_and_occluder_do_their_work_on_both_sides(standins):
+    """No peer has that work; every face is restored, and looked at for what is before it."""
+    work = Work(restore=True, occlusion=True)
+    report = run(Plan((SMALL,), runs=1, work=work)).report
+    assert report.machine["work"] == "swap+restore+occlusion"
+    (case,) = report.cases
+    assert case.insightface is None
+    assert {"mask", "restore"} <= set(case.stages_ms)
+    scene = make_scene(SMALL)
+    with one_thread(), Ours(
+        standins, scene.source, restorer=("gfpgan_1.4", standins.restorer("gfpgan_1.4")),
+        occlusion=True,
+    ) as ours:  # fmt: skip
+        outcome = ours.process(scene.frame)
+    assert [touch.kind for touch in outcome.touches] == ["anew"] * SMALL.faces
+
+
+@pytest.mark.parametrize("tensors", [True, False])
+def test_the_floor_pastes_what_is_asked_for(standins, tensors):
+    """A restorer's crop lies over the swapper's, and an occluder lets less of both through."""
+    scene = make_scene(Case(1280, 720, 1))
+    recorded = record(scene.frame, standins, 1)
+    x1, y1, x2, y2 = scene.boxes[0].astype(int)
+    changed = {}
+    for work in (Work(), Work(restore=True), Work(restore=True, occlusion=True)):
+        floor = Floor(scene.frame, recorded, work, tensors=tensors)
+        floor.run()
+        inside = floor.frame[y1:y2, x1:x2].astype(int) - scene.frame[y1:y2, x1:x2]
+        changed[work.name] = np.abs(inside).mean()
+    assert len({round(value, 2) for value in changed.values()}) == 3
+    assert changed["swap+restore"] > changed["swap+restore+occlusion"]
 
 
 def test_a_swapped_face_is_the_character(standins):
