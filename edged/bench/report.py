@@ -82,7 +82,7 @@ def show(report: BenchDoc, looks: dict[str, int], console: Console) -> None:
     """
     swap = _table(
         f"host time a frame, ms (medians, one thread): {report.machine['work']}",
-        ("host", "floor", "host/floor", "to bytes", "insightface", "less by"),
+        ("host", "floor", "ratio", "to bytes", "insightface", "less by"),
     )
     rest = _table(
         "paste, guard, whole frame, ms",
