@@ -137,7 +137,9 @@ def _liveness(path: str, scene: Scene, models: ModelsTable, walk: Walk) -> None:
         walk.bad(f"{path}.liveness", reason, scene.liveness)
     if scene.blink and scene.liveness == "off":
         walk.bad(f"{path}.blink", 'has no meaning with liveness = "off"', True)
-    if scene.blink and not models.landmarker:
+    if scene.blink and scene.mode == "portrait":
+        walk.bad(f"{path}.blink", 'is for mode = "disguise" only: a shot shows no blink', True)
+    elif scene.blink and not models.landmarker:
         walk.bad(f"{path}.blink", 'needs models.landmarker, such as "2d106det" or "2dfan4"', True)
 
 

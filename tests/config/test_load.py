@@ -42,6 +42,8 @@ accept_licence = ["det_10g", "w600k_r50", "w600k_mbf", "inswapper_128"]
 """
 
 LIVE = '[scenes.l]\nmode = "disguise"\nidentities = ["bob"]'
+POSTER = '[scenes.l]\nmode = "portrait"\ntemplate = "builtin:poster"\nliveness = "warn"'
+PAIR = '[models]\nliveness = ["minifasnet_v2", "minifasnet_v1se"]'
 LIDS = '[models]\nlandmarker = "2dfan4"'
 ADDON = '["insightface_liveness"]'
 TWO_KINDS = '["minifasnet_v2", "insightface_liveness"]'
@@ -115,6 +117,7 @@ def test_the_example_of_the_design_errors_all_at_once():
         (f"{LIVE}\nblink = true\n{LIDS}", "scenes.l.blink = true: has no meaning with"),
         (f'{LIVE}\nblink = true\nliveness = "warn"\n[models]\nliveness = ["minifasnet_v2"]',
          "scenes.l.blink = true: needs models.landmarker"),
+        (f"{POSTER}\nblink = true\n{PAIR}", "a shot shows no blink"),
         ('[models]\nliveness = ["nsfw_1"]', 'models.liveness[0] = "nsfw_1": is a content; a live'),
         (f"[models]\naccept_licence = {ADDON}\nliveness = {TWO_KINDS}", "models.liveness = "),
         (f"[models]\nliveness = {ADDON}", 'models.liveness[0] = "insightface_liveness": its lic'),
