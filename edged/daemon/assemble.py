@@ -7,7 +7,7 @@ no visitor waits for a first inference and no model turns out to be broken at a 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from edged.config import Config
 from edged.daemon import sessions
 from edged.daemon.casting import cast_all, enrol
 from edged.daemon.host_scenes import host_scenes
-from edged.daemon.loading import Shelf, load_stages
+from edged.daemon.loading import Shelf, load_detectors, load_stages
 from edged.daemon.residency import Residency
 from edged.daemon.warming import warm
 from edged.faces import Image, Points
@@ -34,6 +34,7 @@ from edged.runtime.serve import Event, Serving
 from edged.runtime.session import Meter, RuntimeChoice, Session
 from edged.stages.align import crops, matrices
 from edged.stages.embed import SIZE_PX
+from edged.stages.search import Detector
 from edged.store import ModelStore
 
 log = logging.getLogger(__name__)
@@ -163,12 +164,32 @@ def open_stages(
 
     Args and errors as of :func:`assemble`.
     """
-    recipes = list_recipes(config.models.recipes)
-    needed = with_converters(config.models.used, recipes)
-    used = {model_id: recipes[model_id] for model_id in needed}
     meter = Meter()
     machine = machine or sessions.machine_of(config.runtime, progress)
     serving = sessions.serving(config, meter, event, machine)
+    shelf = _shelf(config, stack, serving, meter, progress)
+    return Loaded(load_stages(shelf, meter), dict(shelf.recipes), serving, machine)
+
+
+def open_detectors(
+    config: Config, stack: ExitStack, progress: Progress = lambda _: None
+) -> Sequence[Detector]:
+    """Load the detectors alone, for a command that only looks for faces.
+
+    Args and errors as of :func:`assemble`.
+    """
+    meter, machine = Meter(), sessions.machine_of(config.runtime, progress)
+    serving = sessions.serving(config, meter, lambda *_: None, machine)
+    return load_detectors(_shelf(config, stack, serving, meter, progress))
+
+
+def _shelf(
+    config: Config, stack: ExitStack, serving: Serving, meter: Meter, progress: Progress
+) -> Shelf:
+    """Opens the models of a configuration, each when it is first asked for."""
+    recipes = list_recipes(config.models.recipes)
+    needed = with_converters(config.models.used, recipes)
+    used = {model_id: recipes[model_id] for model_id in needed}
     log.info("runtime: %s (%s)", serving.choice.name, serving.choice.reason)
     store = ModelStore(config.models.folder, recipes)
     if any(recipe.builtin and recipe.file for recipe in used.values()):
@@ -190,8 +211,7 @@ def open_stages(
             open_on_cpu(model.path, model.recipe, threads=config.runtime.threads, meter=meter)
         )
 
-    stages = load_stages(Shelf(config, used, session, on_cpu, store), meter)
-    return Loaded(stages, used, serving, machine)
+    return Shelf(config, used, session, on_cpu, store)
 
 
 def _bounds(config: Config) -> calibration.Bounds | None:

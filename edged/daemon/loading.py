@@ -72,7 +72,7 @@ def load_stages(shelf: Shelf, meter: Meter) -> Stages:
         ModelError, EngineError, ConfigError: with what to do.
     """
     models = shelf.config.models
-    detectors = _detectors(shelf)
+    detectors = load_detectors(shelf)
     swapper, swap_mask = _swapper(shelf)
     restorer, restore_mask = _restorer(shelf)
     return Stages(
@@ -93,7 +93,12 @@ def load_stages(shelf: Shelf, meter: Meter) -> Stages:
     )
 
 
-def _detectors(shelf: Shelf) -> list[Detector]:
+def load_detectors(shelf: Shelf) -> list[Detector]:
+    """The detector families, best landmarks first.
+
+    Raises:
+        ModelError, EngineError, ConfigError: with what to do.
+    """
     thresh, sizes_px = shelf.config.guard.det_thresh, shelf.config.guard.sizes_px
     detectors: list[Detector] = []
     for model_id in shelf.config.models.detectors:
