@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from edged.commands.calibrate_camera import camera as camera_command
 from edged.commands.calibrate_guard import guard as guard_command
 from edged.commands.calibrate_live import live as live_command
 from edged.commands.engine_progress import shown_progress
@@ -137,6 +138,7 @@ def precision(  # noqa: PLR0917 - typer gives them by name
 
 app.command("live")(live_command)
 app.command("guard")(guard_command)
+app.command("camera")(camera_command)
 
 
 def _store(config: Path | None) -> ModelStore:

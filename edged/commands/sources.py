@@ -41,8 +41,14 @@ def is_live(what: str) -> bool:
     return what.isdigit() or what.startswith("/dev/") or "://" in what
 
 
+def is_pictures(what: str) -> bool:
+    """Whether a source is a picture or a folder of them, which need not follow one another."""
+    path = Path(what)
+    return path.is_dir() or path.suffix.lower() in _SUFFIXES
+
+
 def open_source(what: str, *, loop: bool = False) -> Source:
-    """Open a device number, a device path, a folder, a video file or a stream's URL.
+    """Open a device number, a device path, a folder, a picture, a video or a stream's URL.
 
     Args:
         what: as the user wrote it.
@@ -52,24 +58,27 @@ def open_source(what: str, *, loop: bool = False) -> Source:
         LinkError: it is not there, or OpenCV cannot read it.
     """
     path = Path(what)
-    if path.is_dir():
-        return _Folder(path, loop=loop)
+    if is_pictures(what) and not is_live(what):
+        return _Pictures(path, loop=loop)
     return _Capture(what, loop=loop)
 
 
-class _Folder:
+class _Pictures:
     live = False
     fps = 1.0
 
     def __init__(self, path: Path, *, loop: bool) -> None:
         try:
-            self._files = sorted(one for one in path.iterdir() if one.suffix.lower() in _SUFFIXES)
+            inside = path.iterdir() if path.is_dir() else [path]
+            self._files = sorted(one for one in inside if one.suffix.lower() in _SUFFIXES)
         except OSError as error:
             raise LinkError(f"{path} cannot be read ({error.strerror}): check it") from error
         self._loop = loop
         self._turn = self._frames()
         if not self._files:
             raise LinkError(f"{path} holds no pictures: name another folder")
+        if not path.exists():
+            raise LinkError(f"{path} cannot be opened: check the path")
 
     def read(self) -> Image | None:
         return next(self._turn, None)
