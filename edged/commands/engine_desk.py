@@ -103,9 +103,9 @@ class Desk:
         return Desk(models, EngineStore(settings), table.used, wish, calibration, machine)
 
     def ids(self, named: Iterable[str] | None) -> tuple[str, ...]:
-        """Models to work on; OpenCV's cascades have no file to build from."""
-        wanted = tuple(dict.fromkeys(named or self.used))
-        return tuple(one for one in wanted if self.models.recipe(one).file)
+        """Models to work on; not OpenCV's cascades, and not converters, which run on the CPU."""
+        wanted = {one: self.models.recipe(one) for one in named or self.used}
+        return tuple(one for one, it in wanted.items() if it.file and it.kind != "converter")
 
     def listed(self, named: Iterable[str] | None) -> tuple[str, ...]:
         """Models to list: those, or the configured ones and whatever has an engine."""

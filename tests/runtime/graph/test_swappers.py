@@ -10,6 +10,8 @@ from graph_kit import prepared, run, running, session_of
 from edged.bench.standins import swappers
 from edged.bench.standins.swappers import CONTRACTS
 from edged.errors import ModelError
+from edged.runtime.build.compare import Comparison, stacked
+from edged.runtime.build.samples import Samples
 from edged.runtime.graph.proof import draw_feeds, prove_batch
 
 
@@ -43,6 +45,22 @@ def test_a_batch_keeps_faces_and_their_sources_apart(name):
     with running(swappers.build(name), CONTRACTS[name].recipe) as session:
         assert session.inputs[0].shape[0] is None
         assert prove_batch(session, draw_feeds(session, 3)).ok
+
+
+@pytest.mark.parametrize("name", ["hyperswap_1a_256", "uniface_256"])
+def test_an_engine_is_accepted_on_what_the_family_takes(name):
+    """Drawn faces and sources; a mask counts as a picture does."""
+    with running(swappers.build(name), CONTRACTS[name].recipe) as session:
+        samples = Samples(session.inputs, 3)
+        together = run(session, **samples.batch([0, 1, 2]))
+        alone = stacked([run(session, **samples.one(row)) for row in range(3)])
+    seen = Comparison()
+    seen.add(together, alone, "all")
+    assert seen.figures["psnr_db"] > 60
+    if "masks" in together:
+        spoiled = {**together, "masks": 255 - together["masks"]}
+        seen.add(spoiled, alone, "spoiled")
+        assert seen.figures["psnr_db"] < 30
 
 
 def test_a_mask_tells_how_much_is_pasted():
