@@ -159,11 +159,13 @@ class DeviceCanvas:
 
         Crops that are boosted, or that come with masks, go by way of host memory.  Those of
         large faces are cut there: the device's cutter is linear, and the host's picture is
-        the same while nothing was pasted.
+        the same while nothing was pasted; afterwards the canvas goes there.
         """
-        if host := self._on_host(to_crop, swapper.size_px):
+        large = any(whole_steps(matrix) > 1 for matrix in to_crop)
+        beyond = large and self._array is not None
+        if host := self._on_host(to_crop, swapper.size_px, beyond=beyond):
             return host.swap(swapper, to_crop, sources)
-        if self._array is None and any(whole_steps(matrix) > 1 for matrix in to_crop):
+        if large:
             return self._swap_large(swapper, to_crop, sources)
         cut = self._bench.cut(self._now, to_crop, swapper.size_px)
         if not (swapper.plain and self._bench.takes(swapper, len(to_crop))):
