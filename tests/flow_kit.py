@@ -23,7 +23,7 @@ from edged.transport.header import FrameHeader
 from edged.transport.limits import FrameLimits
 from edged.transport.mailbox import Mailbox, Submission, Ticket
 from edged.transport.outbox import Outbox
-from edged.transport.wire import FaceNote, GuardNote
+from edged.transport.wire import ConsentEntry, FaceNote, GuardNote
 
 SHOT = "0b8b5d8e-5a0c-4f0e-9a57-6a2f7f6b1c11"
 NOTE = GuardNote(
@@ -136,8 +136,13 @@ class Rig:
         )
         self.flow = Flow(self.parts)
 
-    def submission(self, shot=None, payload=None, *, want=False, age_s=0.0, encoding="png"):
-        header = FrameHeader(shot=shot, camera="booth", scene="hide", ts_ms=1, encoding=encoding)
+    def submission(
+        self, shot=None, payload=None, *, want=False, age_s=0.0, encoding="png", consents=()
+    ):
+        header = FrameHeader(
+            shot=shot, camera="booth", scene="hide", ts_ms=1, encoding=encoding,
+            consent=tuple(ConsentEntry(ref) for ref in consents),
+        )  # fmt: skip
         return Submission(
             Ticket((0, b"client"), wants_picture=want),
             header,

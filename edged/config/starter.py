@@ -32,6 +32,7 @@ mode = "disguise"
 identities = ["character"]
 share_identities = true # everybody becomes this one character; else the second face is filled
 # allow_empty = true    # let frames without any face out, too
+# label = "AI-edited"   # words in a corner of each picture; README, "The EU AI Act"
 # publish_every_s = 5.0 # of live frames, publish one in so many seconds
 
 # "portrait": the visitors become the people of a picture.  A shot needs one consent

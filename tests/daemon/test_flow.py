@@ -90,7 +90,10 @@ def test_a_refusal_is_remembered_for_its_shot(rig):
     assert rig.events == [("guard-refused", "face-recognisable", {})]
 
 
-@pytest.mark.parametrize("reason", [Reason.NO_FACE, Reason.NO_CONSENT])
+@pytest.mark.parametrize(
+    "reason",
+    [Reason.NO_FACE, Reason.NO_CONSENT, Reason.SURPLUS_FACES, Reason.CONSENT_UNMATCHED],
+)
 def test_a_visitor_s_mistake_is_no_event(rig, reason):
     """Nobody has to look into it."""
     rig.pipeline.ruling = Refused(reason)
