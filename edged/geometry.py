@@ -101,6 +101,12 @@ def template(name: str, size_px: int) -> Points:
     raise ValueError(msg)
 
 
+def eyes_apart_px(name: str, size_px: int) -> float:
+    """How far apart the eyes lie on a crop, px: how large crops of a layout show a face."""
+    left, right = template(name, size_px)[:2].tolist()
+    return math.dist(left, right)
+
+
 def similarity(source: Points, destination: Points) -> Matrix | None:
     """Least-squares similarity (rotation, uniform scale, shift) between point sets.
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
+from faces_kit import stranger
 from pipeline_kit import (
     LEFT,
     RIGHT,
     Eyes,
     Recogniser,
     Restorer,
+    Swapper,
     box,
     found,
     frame,
@@ -24,6 +27,7 @@ from pipeline_kit import (
 
 from edged.privacy.guard import Passed
 from edged.scene import Scene
+from edged.stages.paste import oval_mask
 from edged.transport.wire import ConsentEntry
 
 BOTH = found(LEFT, RIGHT)
@@ -120,6 +124,37 @@ def test_a_restorer_that_makes_somebody_else_is_taken_back():
     assert [(t.strength, t.eased) for t in outcome.touches] == [(0.0, True)] * 2
     plain, _ = restoring(Eyes(BOTH), with_scene(restore=False), shots)
     assert np.array_equal(outcome.ruling.image, plain[0].ruling.image)
+
+
+class Fine(Swapper):
+    """Swaps at 512 px, with grain that no smaller crop holds."""
+
+    size_px = 512
+
+    def __init__(self):
+        grain = np.random.default_rng(0).integers(-8, 9, (512, 512, 3))
+        made = cv2.resize(stranger(), (512, 512)).astype(int) + grain
+        super().__init__(lambda _target: np.clip(made, 0, 255))
+
+
+class Small(Restorer):
+    """Restores crops of 64 px and changes none."""
+
+    size_px = 64
+
+
+def test_a_face_finer_than_the_restorer_s_crops_is_not_softened():
+    """A restorer that adds nothing changes nothing, however coarse its crops are."""
+    pictures = []
+    for restorer in (Small(), None):
+        pipeline, _ = make(Eyes(BOTH), swapper=Fine(), restorer=restorer)
+        studio = pipeline._studio
+        mask = oval_mask("ffhq_512", 64)
+        pipeline._studio = replace(studio, stages=replace(studio.stages, restore_mask=mask))
+        outcome = pipeline.process(frame(), shot(with_scene(restore=True, max_identity_drift=0)))
+        assert isinstance(outcome.ruling, Passed)
+        pictures.append(outcome.ruling.image)
+    assert np.array_equal(*pictures)
 
 
 def frames(count, whole=()):

@@ -19,7 +19,7 @@ from edged.runtime.session import DeviceArray
 from edged.stages.align import crops, fine_crops
 from edged.stages.embed import SIZE_PX, Embedder
 from edged.stages.layers import Layer, through
-from edged.stages.paste import Mask, Rect, paste
+from edged.stages.paste import Mask, Rect, paste, paste_detail
 from edged.stages.restore import Restorer
 from edged.stages.search import Detector, search
 from edged.stages.swap import Swapped, Swapper
@@ -58,6 +58,12 @@ class Canvas(Protocol):
             mask: of all of them.
             layers: what of each face may be changed; in host memory only.
         """
+        ...
+
+    def add(
+        self, details: Image, to_crop: Sequence[Matrix], mask: Mask, layers: Sequence[Layer] = ()
+    ) -> list[Rect]:
+        """Add what was added to n crops, (n, S, S, 3) around 128; see :meth:`paste`."""
         ...
 
     def finish(self) -> None:
@@ -125,6 +131,15 @@ class HostCanvas:
         return [
             paste(self._out, crop, matrix, through(mask, layers, row, matrix))
             for row, (crop, matrix) in enumerate(zip(pieces, to_crop, strict=True))
+        ]
+
+    def add(
+        self, details: Image, to_crop: Sequence[Matrix], mask: Mask, layers: Sequence[Layer] = ()
+    ) -> list[Rect]:
+        """See :class:`Canvas`."""
+        return [
+            paste_detail(self._out, detail, matrix, through(mask, layers, row, matrix))
+            for row, (detail, matrix) in enumerate(zip(details, to_crop, strict=True))
         ]
 
     def finish(self) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from edged.faces import Floats, Image
 from edged.stages.drift import shrunk
+from edged.stages.paste import DETAIL_ZERO
 
 MOST_BYTES = 64 * 1024**2
 """Of all details together: 80 faces at 512 px, 5 at 2048 px.  The oldest go first."""
@@ -54,13 +55,10 @@ than its detail can follow, the frames that are restored must not stand out from
 NEW = 1 << 30
 """Frames that a face has waited that was never restored."""
 
-_BIAS = 128
-"""Details are bytes around this; what lies beyond -128..127 is cut off."""
-
 
 def detail_of(restored: Image, crop: Image) -> Image:
-    """What was added to a crop, (S, S, 3) uint8 around 128."""
-    return np.asarray(cv2.addWeighted(restored, 1, crop, -1, _BIAS), np.uint8)
+    """What was added to a crop, (S, S, 3) uint8 around 128; beyond -128..127 it is cut off."""
+    return np.asarray(cv2.addWeighted(restored, 1, crop, -1, DETAIL_ZERO), np.uint8)
 
 
 def with_detail(crop: Image, detail: Image, shares: Floats) -> Image:
@@ -74,10 +72,10 @@ def with_detail(crop: Image, detail: Image, shares: Floats) -> Image:
     """
     share = float(shares[0, 0])
     if (shares == share).all():
-        return np.asarray(cv2.addWeighted(crop, 1, detail, share, -_BIAS * share), np.uint8)
+        return np.asarray(cv2.addWeighted(crop, 1, detail, share, -DETAIL_ZERO * share), np.uint8)
     weights = np.rint(shares * 255).astype(np.uint8)
     alpha = cv2.cvtColor(cv2.resize(weights, crop.shape[1::-1]), cv2.COLOR_GRAY2BGR)
-    grey = np.full_like(detail, _BIAS)
+    grey = np.full_like(detail, DETAIL_ZERO)
     up, down = cv2.subtract(detail, grey), cv2.subtract(grey, detail)
     made = cv2.add(crop, cv2.multiply(up, alpha, scale=1 / 255))
     return np.asarray(cv2.subtract(made, cv2.multiply(down, alpha, scale=1 / 255)), np.uint8)

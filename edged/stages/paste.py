@@ -5,7 +5,7 @@ Knows pixels; knows no model.  Cost follows the size of the face, not of the fra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +14,9 @@ import numpy as np
 
 from edged.faces import Floats, Image
 from edged.geometry import Matrix, apply, clip, invert, template
+
+DETAIL_ZERO = 128
+"""Nothing added, in the bytes of a detail."""
 
 Rect = tuple[int, int, int, int]
 """x1, y1, x2, y2 px, ends exclusive."""
@@ -117,12 +120,36 @@ def paste(frame: Image, crop: Image, to_crop: Matrix, mask: Mask) -> Rect:
         The rectangle that was touched: x1, y1, x2, y2 px, ends exclusive; empty when
         the face lies outside the frame.
     """
+    return _onto(frame, crop, to_crop, mask, blend)
+
+
+def paste_detail(frame: Image, detail: Image, to_crop: Matrix, mask: Mask) -> Rect:
+    """Add to a frame what was added to a crop of it, in place.
+
+    The frame keeps all that the crop was too coarse to hold.
+
+    Args:
+        frame: (h, w, 3) uint8 BGR, written to.
+        detail: (S, S, 3) uint8 around :data:`DETAIL_ZERO`.
+        to_crop: frame -> crop matrix, the one that the crop was cut with.
+        mask: of the same side S.
+
+    Returns:
+        The rectangle that was touched, as :func:`paste` does.
+    """
+    return _onto(frame, detail, to_crop, mask, _add)
+
+
+def _onto(
+    frame: Image, crop: Image, to_crop: Matrix, mask: Mask, put: Callable[[Image, Image], None]
+) -> Rect:
+    """Warp a crop and its mask onto their rectangle and put them there."""
     (x1, y1, x2, y2), to_rect = place(to_crop, mask, frame.shape)
     if x1 >= x2 or y1 >= y2:
         return x1, y1, x1, y1
     size = (x2 - x1, y2 - y1)
     layers = cv2.warpAffine(cv2.merge([crop, mask.alpha]), to_rect, size, flags=cv2.INTER_LINEAR)
-    blend(frame[y1:y2, x1:x2], np.asarray(layers, np.uint8))
+    put(frame[y1:y2, x1:x2], np.asarray(layers, np.uint8))
     return x1, y1, x2, y2
 
 
@@ -137,8 +164,19 @@ def blend(region: Image, layers: Image) -> None:
         layers: (h, w, 4) uint8, colour and alpha.
     """
     colour = cv2.cvtColor(layers, cv2.COLOR_BGRA2BGR)
+    _move(region, np.asarray(colour, np.uint8), region, layers)
+
+
+def _add(region: Image, layers: Image) -> None:
+    """Does region += round((detail - 128) * alpha / 255), in place; likewise."""
+    detail = np.asarray(cv2.cvtColor(layers, cv2.COLOR_BGRA2BGR), np.uint8)
+    _move(region, detail, np.full_like(detail, DETAIL_ZERO), layers)
+
+
+def _move(region: Image, high: Image, low: Image, layers: Image) -> None:
+    """Does region += (high - low) * alpha / 255, of whole pictures, in place."""
     alpha = cv2.cvtColor(cv2.extractChannel(layers, 3), cv2.COLOR_GRAY2BGR)
-    up, down = cv2.subtract(colour, region), cv2.subtract(region, colour)
+    up, down = cv2.subtract(high, low), cv2.subtract(low, high)
     cv2.multiply(up, alpha, dst=up, scale=1 / 255)
     cv2.multiply(down, alpha, dst=down, scale=1 / 255)
     cv2.add(region, up, dst=region)

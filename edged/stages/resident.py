@@ -218,6 +218,13 @@ class DeviceCanvas:
         self._array = self._bench.pasters[count].run_resident(feeds)[0]
         return rects
 
+    def add(
+        self, details: Image, to_crop: Sequence[Matrix], mask: Mask, layers: Sequence[Layer] = ()
+    ) -> list[Rect]:
+        """See :class:`edged.stages.easel.Canvas`; the canvas goes to the host."""
+        host = self._host or self._to_host()
+        return host.add(details, to_crop, mask, layers)
+
     def finish(self) -> None:
         """See :class:`edged.stages.easel.Canvas`."""
         if self._array is not None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from edged.geometry import invert
-from edged.stages.paste import Mask, blend, oval_mask, paste
+from edged.stages.paste import DETAIL_ZERO, Mask, blend, oval_mask, paste, paste_detail
 
 SIDE = 32
 FULL = Mask.of(np.ones((SIDE, SIDE), np.float32))
@@ -151,3 +151,33 @@ def test_the_oval_covers_the_face(name, size):
     mask = oval_mask(name, size)
     for x, y in np.rint(template(name, size)).astype(int):
         assert mask.alpha[y, x] == 255
+
+
+@pytest.mark.parametrize("gain", [-30, 0, 20])
+def test_a_detail_is_added_to_a_finer_picture(gain):
+    """What a crop of a quarter of its fineness cannot hold stays; what was added is added."""
+    picture = np.random.default_rng(3).integers(60, 190, (200, 200, 3), np.uint8)
+    to_crop = np.array([[0.25, 0.0, 0.0], [0.0, 0.25, 0.0]])
+    detail = np.full((50, 50, 3), DETAIL_ZERO + gain, np.uint8)
+    weights = np.zeros((50, 50), np.float32)
+    weights[10:40, 10:40] = 1
+    added = picture.copy()
+    rect = paste_detail(added, detail, to_crop, Mask.of(weights))
+    change = added.astype(int) - picture
+    assert (change[48:148, 48:148] == gain).all()
+    assert not change[:34].any()
+    x1, y1, x2, y2 = rect
+    outside = np.ones(change.shape, bool)
+    outside[y1:y2, x1:x2] = False
+    assert not change[outside].any()
+
+
+def test_a_detail_outside_the_frame_is_added_nowhere():
+    """As with a paste."""
+    picture = np.full((40, 40, 3), 9, np.uint8)
+    rect = paste_detail(
+        picture, np.full((8, 8, 3), 200, np.uint8), np.array([[1.0, 0, -90], [0, 1.0, -90]]),
+        Mask.of(np.ones((8, 8), np.float32)),
+    )  # fmt: skip
+    assert rect[0] == rect[2] or rect[1] == rect[3]
+    assert (picture == 9).all()
