@@ -15,7 +15,7 @@ import numpy as np
 
 from edged.faces import Floats, Points
 
-CUTOFF_HZ = 0.5
+CUTOFF_HZ = 0.25
 """Of a still face.  With the noise of det_500m under sensor noise of 4 grey levels (0.5 to
 1 px RMS on faces of 160 px) a paste trembles by less than 0.3 px (tests/bench/RESULTS.md)."""
 
