@@ -29,7 +29,7 @@ from edged.transport.outbox_rows import (
     Removed,
 )
 from edged.transport.outbox_salvage import salvage
-from edged.transport.outbox_schema import ACKED, PENDING
+from edged.transport.outbox_schema import ACKED, PENDING, note_purge
 from edged.transport.outbox_store import KEYS, Store
 from edged.transport.vault import SlotState
 from edged.transport.wire import answer
@@ -202,6 +202,7 @@ def purge(store: Store, selector: PurgeSelector) -> PurgeReceipt:
             delete(store, victims)
             gaps = add_gaps(store, [victim.place for victim in victims], "purge")
             verdicts = _bury(store, [*macs, *(victim.shot_mac for victim in victims)])
+            note_purge(store.conn, store.now_ms(), len(victims))
         forget(store, victims)
         if selector.all:
             _remove_damaged(store)

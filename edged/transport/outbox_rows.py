@@ -180,6 +180,7 @@ class OutboxStats(msgspec.Struct, frozen=True, kw_only=True):
         retained: acknowledged rows that can be replayed.
         aside: rows that the broker will never take.
         used_bytes: of documents and pictures, of `max_bytes`.
+        last_purge_ms: when something was purged last, 0 for never; last_purge_rows: how much.
     """
 
     session: str
@@ -192,3 +193,5 @@ class OutboxStats(msgspec.Struct, frozen=True, kw_only=True):
     used_bytes: int
     max_bytes: int
     disk_free_bytes: int
+    last_purge_ms: int = 0
+    last_purge_rows: int = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import struct
 import uuid
 from pathlib import Path
 
@@ -22,6 +23,8 @@ in larger ones damage is found where it is read."""
 
 _AUTO_CHECKPOINT_PAGES = 4096
 """32 MiB of log: reached only when nobody calls `Outbox.tidy`."""
+
+_PURGE = struct.Struct("<qq")
 
 PENDING, ACKED, ASIDE = 0, 1, 2
 """States of a row: to be handed out, acknowledged and replayable, never to be taken."""
@@ -95,6 +98,18 @@ def open_database(path: Path, vault_id: bytes) -> tuple[sqlite3.Connection, str,
     except BaseException:
         conn.close()
         raise
+
+
+def note_purge(conn: sqlite3.Connection, at_ms: int, rows: int) -> None:
+    """Remember when something was purged last, and how many rows went."""
+    conn.execute("INSERT OR REPLACE INTO meta VALUES ('purge', ?)", (_PURGE.pack(at_ms, rows),))
+
+
+def last_purge(conn: sqlite3.Connection) -> tuple[int, int]:
+    """What :func:`note_purge` was told last: (at_ms, rows); zeros for never."""
+    found = conn.execute("SELECT value FROM meta WHERE name='purge'").fetchone()
+    at_ms, rows = _PURGE.unpack(found[0]) if found else (0, 0)
+    return at_ms, rows
 
 
 def _configure(conn: sqlite3.Connection, path: Path) -> None:
