@@ -31,6 +31,9 @@ jpeg_quality = 90
 QUALITY = 90
 JPEG_REACH_PX = 18
 """A changed pixel changes its 16 px block of the JPEG and, by smooth chroma, 2 px more."""
+LOOK = Effort((640, 256, 128), close_px=128, every=True)
+"""Landmarks as the engine's close look gives them: the built-in recogniser is a cosine basis
+of the aligned crop, and 3 px on a face of 117 cost it 0.2 of likeness."""
 LARGER = 1.06
 """The soft rim of what is pasted reaches so much beyond a slot's box."""
 
@@ -62,7 +65,7 @@ class People:
         self.found = [
             (photo, face)
             for photo in (astronaut(), t1())
-            for face in search(photo, [finder], Effort((640, 256)))
+            for face in search(photo, [finder], LOOK)
             if face.score > 0.7
         ]
         assert len(self.found) == 7
@@ -111,7 +114,7 @@ def assert_shows(people, picture, scene, slot, who, *, judges=2):
         say(f"{scene} {slot}: visitor {is_now[who]:.2f}, nearest other {others.max():.2f}, "
               f"template {was[who]:.2f}")  # fmt: skip
         assert is_now[who] > others.max() + 0.15
-        assert is_now[who] > was[who] + 0.15
+        assert is_now[who] > was[who] + 0.1
     assert now[0][who] > 0.9
 
 
