@@ -52,7 +52,7 @@ def face_layers(stages: Stages, image: Image, faces: Sequence[Face], scene: Scen
         EngineError: a network failed.
     """
     asked, layers = scene.mask, []
-    landmarks = [face.landmarks for face in faces]
+    landmarks = [face.pasted_by for face in faces]
     if asked.occlusion and stages.occluder is not None:
         occluder = stages.occluder
         cut = _cut(landmarks, occluder.template_name, occluder.size_px)

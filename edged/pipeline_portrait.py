@@ -74,7 +74,7 @@ def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: 
     placing = Placing(
         [s.to_swap for s in slots],
         studio.swap_mask(swapper, job.scene),
-        studio.layers(template.image, placed, job.scene, watch),
+        studio.slot_layers(template, len(slots), job, watch),
     )
     with watch("swap"):
         sources = _sources(studio, swapper, picture, frame, chosen)

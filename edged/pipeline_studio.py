@@ -6,10 +6,11 @@ A :class:`Studio` holds what every frame is worked on with; it keeps nothing of 
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from edged.cast import Template
 from edged.faces import Face, Floats, Image, Touch
 from edged.geometry import Matrix
 from edged.pipeline_masks import face_layers, shape_mask
@@ -21,7 +22,7 @@ from edged.scene import GuardSettings, Scene
 from edged.stages.align import matrices
 from edged.stages.easel import Easel, HostPicture, Picture
 from edged.stages.embed import SIZE_PX
-from edged.stages.layers import Layer
+from edged.stages.layers import Layer, of_rows
 from edged.stages.paste import Mask, sized
 from edged.stages.restore import Restorer
 from edged.stages.swap import Swapper
@@ -41,6 +42,7 @@ class Studio:
         easel: where frames are worked on: host memory or a device.
         vetting: what must not be worked on.
         host_scenes: names of scenes that are made in host memory all the same.
+        template_layers: what of each slot's face may be changed, by scene name; made once.
     """
 
     stages: Stages
@@ -50,6 +52,7 @@ class Studio:
     easel: Easel
     vetting: Vetting
     host_scenes: Container[str] = ()
+    template_layers: dict[str, list[Layer]] = field(default_factory=dict)
 
     def put_up(self, image: Image, job: Job) -> Picture:
         """A frame or template, where its scene is worked on."""
@@ -125,6 +128,14 @@ class Studio:
             return []
         with watch("mask"):
             return face_layers(self.stages, image, faces, scene)
+
+    def slot_layers(self, template: Template, count: int, job: Job, watch: Watch) -> list[Layer]:
+        """The same of the first slots of a template, which is looked at once."""
+        if job.scene_name not in self.template_layers:
+            faces = [Face(s.box, 1.0, s.landmarks, frozenset()) for s in template.slots]
+            found = self.layers(template.image, faces, job.scene, watch)
+            self.template_layers[job.scene_name] = found
+        return of_rows(self.template_layers[job.scene_name], range(count))
 
     def swap_mask(self, swapper: Swapper, scene: Scene) -> Mask:
         """The outline of a swap's paste."""

@@ -10,6 +10,7 @@ import pytest
 
 from edged.bench.standins import landmarks as landmark_files
 from edged.bench.standins import liveness as liveness_files
+from edged.bench.standins import masks as mask_files
 from edged.builtin.pack import write_pack
 from edged.config import loads
 from edged.daemon.assemble import assemble
@@ -189,3 +190,36 @@ def test_what_vets_is_loaded_where_a_scene_asks(vetting_pack, tmp_path, asked):
         assert all(0 <= note.liveness <= 1 for note in outcome.faces)
         assert outcome.faces
         assert outcome.session_ms["liveness"] > 0
+
+
+@pytest.fixture
+def masking_pack(pack, tmp_path):
+    """The built-in models and stand-ins of occluder and parser."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for path in pack.iterdir():
+        (folder / path.name).symlink_to(path)
+    (folder / "xseg_1.onnx").write_bytes(mask_files.xseg().SerializeToString())
+    (folder / "bisenet_resnet_34.onnx").write_bytes(mask_files.bisenet().SerializeToString())
+    return folder
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_what_masks_is_loaded_where_a_scene_asks(masking_pack, tmp_path, asked):
+    """Through the real loaders and networks of the contracts; what goes to the host is told."""
+    models = 'restorer = ""\noccluder = "xseg_1"\nparser = "bisenet_resnet_34"'
+    text = CONFIG.format(folder=masking_pack, runtime="", sizes="[640, 128]")
+    text = text.replace('restorer = ""', models)
+    if asked:
+        asks = '[scenes.hide.mask]\nocclusion = true\nregions = ["skin", "nose", "lips", "eyes"]\n'
+        text = text.replace("[scenes.poster]", f"{asks}[scenes.poster]")
+    made = loads(text, tmp_path / "edged.toml")
+    with ExitStack() as stack:
+        kit = assemble(made, stack)
+        assert (kit.stages.occluder is not None) is asked
+        assert (kit.stages.parser is not None) is asked
+        assert set(kit.host_scenes) == ({"hide"} if asked else set())
+        job = Job("booth", "hide", made.scenes["hide"], whole=True)
+        outcome = kit.pipeline.process(builtin_character("character")[0], job)
+    assert isinstance(outcome.ruling, Passed)
+    assert ("mask" in outcome.session_ms) is asked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from faces_kit import ASTRONAUT_POINTS, T1_POINTS, matrix
 from hypothesis import given, settings
@@ -84,3 +85,14 @@ def test_a_closed_layer_keeps_every_pixel_of_its_face_only():
     canvas.paste(made, [SWAP, other], OVAL, [Layer(masks, [SWAP, other])])
     paste(alone, made[1], other, OVAL)
     assert np.array_equal(out, alone)
+
+
+def test_a_soft_mask_for_a_large_crop_is_enlarged_from_a_smaller_one():
+    """And lies where a warp at full size would put it."""
+    ys, xs = np.mgrid[:128, :128]
+    soft = np.clip(255 * (50 - np.hypot(xs - 60, ys - 70)) / 12, 0, 255).astype(np.uint8)
+    across = RESTORE @ np.vstack([invert(SWAP), [0, 0, 1]])
+    whole = cv2.warpAffine(soft, across, (512, 512), borderMode=cv2.BORDER_REPLICATE)
+    apart = np.abs(layer(soft).seen_in(0, RESTORE, 512).astype(int) - whole)
+    assert apart.max() <= 6
+    assert apart.mean() < 0.2
