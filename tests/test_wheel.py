@@ -62,7 +62,7 @@ def test_the_wheel_is_installed_and_not_the_checkout(elsewhere):
 def test_recipes_are_listed_from_the_wheel(elsewhere, checkout):
     """Every recipe of `engines/` is found by `edged models list` of the installed wheel."""
     listed = json.loads(run(elsewhere, "bin/edged", "models", "list", "--json"))
-    here = {path.stem for path in (checkout / "engines").glob("*.toml")}
+    here = {path.stem for path in (checkout / "engines").rglob("*.toml")}
     assert here
     assert here <= {row["id"] for row in listed}
 
