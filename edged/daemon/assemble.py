@@ -96,6 +96,7 @@ def assemble(
     *,
     event: Event = lambda *_: None,
     machine: Machine | None = None,
+    make_guard: Callable[..., Guard] = Guard,
 ) -> Kit:
     """Load and warm everything, on the thread that will run it.
 
@@ -105,6 +106,7 @@ def assemble(
         progress: told each step.
         event: takes events of engines and models.
         machine: runtimes to choose from; this machine's own, where none is given.
+        make_guard: makes the guard; who looks on may hand in another maker.
 
     Raises:
         ModelError, EngineError, ConfigError: with what to do.
@@ -123,7 +125,9 @@ def assemble(
             config.models.swapper,
             calibration.how_to_measure(),
         )
-    guard = Guard(align=_align, alignment_of=_alignment, recognise=stages.recogniser, bounds=bounds)
+    guard = make_guard(
+        align=_align, alignment_of=_alignment, recognise=stages.recogniser, bounds=bounds
+    )
     progress("preparing characters and templates")
     characters, templates = cast_all(config, stages)
     residency = stack.enter_context(

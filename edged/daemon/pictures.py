@@ -44,6 +44,15 @@ def read_picture(path: Path, where: str) -> Image:
     return np.asarray(image, np.uint8)
 
 
+def shrunk(image: Image, longest_px: int) -> Image:
+    """A picture, (h, w, 3) uint8 BGR, made smaller where its longer side is too long."""
+    share = longest_px / max(image.shape[:2])
+    if share >= 1:
+        return image
+    smaller = cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(smaller, np.uint8)
+
+
 def builtin_character(name: str) -> tuple[Image, Points]:
     """A drawn character: its portrait and the five landmarks.
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from edged.builtin.character import draw_character
+from edged.daemon.pictures import shrunk
 from edged.errors import OperatorError
 from edged.faces import Image
 
@@ -98,9 +99,4 @@ def _read(path: Path, name: str, problem: str) -> Photo:
     if read is None:
         raise OperatorError(problem)
     image = np.ascontiguousarray(read, np.uint8)
-    longest = max(image.shape[:2])
-    if longest > SHOWN_MAX_PX:
-        share = SHOWN_MAX_PX / longest
-        smaller = cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
-        image = np.ascontiguousarray(smaller, np.uint8)
-    return Photo(name, image, path)
+    return Photo(name, shrunk(image, SHOWN_MAX_PX), path)

@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 from PIL import Image as Pil
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw
 
 from edged.demo.shots import TITLES, Done
-from edged.faces import Image
+from edged.paper import INK, PAPER, SOFT, fitted, font
 
 CELL_PX = 560
 _GAP_PX, _CAPTION_PX, _HEAD_PX = 16, 34, 84
-_PAPER, _INK, _SOFT = (250, 250, 248), (24, 24, 28), (110, 110, 118)
 
 
 def write_sheet(done: Sequence[Done], footer: str, path: Path, cell_px: int = CELL_PX) -> None:
@@ -34,17 +32,17 @@ def write_sheet(done: Sequence[Done], footer: str, path: Path, cell_px: int = CE
     rows = [_row(each, cell_px) for each in done]
     width = 3 * _GAP_PX + 2 * cell_px
     height = _HEAD_PX + sum(row.height for row in rows) + _GAP_PX * len(rows) + _CAPTION_PX
-    sheet = Pil.new("RGB", (width, height), _PAPER)
+    sheet = Pil.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((_GAP_PX, 14), "edged demo", _INK, ImageFont.load_default(28))
-    small = ImageFont.load_default(17)
-    draw.text((_GAP_PX, 52), "the camera's frame: stays on the device", _SOFT, small)
-    draw.text((2 * _GAP_PX + cell_px, 52), "what the broker received", _SOFT, small)
+    draw.text((_GAP_PX, 14), "edged demo", INK, font(28))
+    small = font(17)
+    draw.text((_GAP_PX, 52), "the camera's frame: stays on the device", SOFT, small)
+    draw.text((2 * _GAP_PX + cell_px, 52), "what the broker received", SOFT, small)
     y = _HEAD_PX
     for row in rows:
         sheet.paste(row, (_GAP_PX, y))
         y += row.height + _GAP_PX
-    draw.text((_GAP_PX, y), footer, _SOFT, ImageFont.load_default(14))
+    draw.text((_GAP_PX, y), footer, SOFT, font(14))
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path, quality=82)  # PNG has no use for it
 
@@ -65,26 +63,17 @@ def caption(done: Done) -> str:
 
 
 def _row(done: Done, cell_px: int) -> Pil.Image:
-    before = _fit(done.shot.photo.image, cell_px)
-    after = None if done.picture is None else _fit(done.picture, cell_px)
+    before = fitted(done.shot.photo.image, cell_px, cell_px)
+    after = None if done.picture is None else fitted(done.picture, cell_px, cell_px)
     height = max(before.height, after.height if after else 0)
-    row = Pil.new("RGB", (2 * cell_px + _GAP_PX, height + _CAPTION_PX), _PAPER)
+    row = Pil.new("RGB", (2 * cell_px + _GAP_PX, height + _CAPTION_PX), PAPER)
     draw = ImageDraw.Draw(row)
-    draw.text((0, 8), caption(done), _INK, ImageFont.load_default(16))
+    draw.text((0, 8), caption(done), INK, font(16))
     row.paste(before, ((cell_px - before.width) // 2, _CAPTION_PX))
     left = cell_px + _GAP_PX
     if after:
         row.paste(after, (left + (cell_px - after.width) // 2, _CAPTION_PX))
     else:
         words = f"kept in: {done.verdict.reason.value}"
-        draw.text((left, _CAPTION_PX + 8), words, _INK, ImageFont.load_default(16))
+        draw.text((left, _CAPTION_PX + 8), words, INK, font(16))
     return row
-
-
-def _fit(image: Image, cell_px: int) -> Pil.Image:
-    """The picture at a column's width, no higher than it is wide."""
-    share = min(cell_px / image.shape[1], cell_px / image.shape[0])
-    size = (round(image.shape[1] * share), round(image.shape[0] * share))
-    method = cv2.INTER_AREA if share < 1 else cv2.INTER_CUBIC
-    rgb = cv2.cvtColor(cv2.resize(image, size, interpolation=method), cv2.COLOR_BGR2RGB)
-    return Pil.fromarray(rgb)

@@ -1,0 +1,1 @@
+"""`edged sheet`: before and after, side by side, for a person to look at."""
