@@ -101,6 +101,7 @@ class Outcome:
         faces: notes for the result.
         guard: note for the result.
         bystanders: faces that were not used (portrait).
+        usable: faces that could have been used, where a consent rule refused the shot.
         touches: what restoring did to each swapped face.
         stages_ms: wall time of each stage; session_ms: of it inside sessions.
     """
@@ -110,6 +111,7 @@ class Outcome:
     faces: tuple[FaceNote, ...] = ()
     guard: GuardNote | None = None
     bystanders: int = 0
+    usable: int = 0
     touches: tuple[Touch, ...] = ()
     stages_ms: dict[str, float] = field(default_factory=dict)
     session_ms: dict[str, float] = field(default_factory=dict)

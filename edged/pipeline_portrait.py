@@ -56,7 +56,7 @@ def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: 
     able = [r for r in regions if r.to_crop is not None and fits(r.face, job.scene)]
     covered = cover(boxes_of(able), job.consents, job.scene.surplus_faces)
     if isinstance(covered, Reason):
-        return Outcome(Refused(covered))
+        return Outcome(Refused(covered), usable=len(able))
     largest = sorted(c.face for c in covered)[: len(template.slots)]
     covered = tuple(c for c in covered if c.face in largest)  # from left to right
     chosen = [able[c.face] for c in covered]

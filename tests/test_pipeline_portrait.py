@@ -105,6 +105,7 @@ def test_more_people_than_consents_use_nobody():
     swapper = Swapper()
     outcome, pool = run(Eyes(found(LEFT, RIGHT)), consents=("c1",), swapper=swapper)
     assert outcome.ruling == Refused(Reason.SURPLUS_FACES)
+    assert outcome.usable == 2
     assert not swapper.latents
     assert pool.leased == 0
 

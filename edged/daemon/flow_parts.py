@@ -164,9 +164,12 @@ def result_of(
 
 
 def numbers(outcome: Outcome) -> dict[str, int]:
-    """Bounded counts for the answer; `not_live` where a scene asks and a face is not."""
+    """Bounded counts for the answer; `not_live` where a scene asks and a face is not.
+
+    A shot that a consent rule refused has the usable `faces` alone.
+    """
     if outcome.guard is None:
-        return {}
+        return {"faces": outcome.usable} if outcome.usable else {}
     found = {
         "faces": outcome.guard.faces_in,
         "swapped": outcome.guard.swapped,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal
 
 from edged import __version__
@@ -56,6 +57,7 @@ def source_of(*, swapped: bool) -> SourceType:
     return "compositeWithTrainedAlgorithmicMedia" if swapped else "algorithmicallyEnhanced"
 
 
+@cache
 def xmp_segment(source: SourceType) -> bytes:
     """The APP1 segment of a picture, marker and length included."""
     body = _XMP + _PACKET.format(source=VOCABULARY + source, tool=TOOL).encode()

@@ -199,6 +199,7 @@ def test_six_people_and_one_consent_without_a_place_are_refused(booth):
     """Nobody can tell whose it is; the visitor is told what to do and nothing leaves."""
     answer = booth.send(t1(), camera="booth", scene="poster", consent=["visit-0"], want="image")
     assert (answer.verdict.verdict, answer.verdict.reason) == ("refused", "surplus-faces")
+    assert answer.verdict.numbers == {"faces": 6}
     assert answer.picture is None
     assert booth.consumer.find(answer.verdict.id) is None
 
