@@ -88,11 +88,14 @@ def stored(recipe: Recipe, store: ModelStore) -> Subject:
     """The model file of a recipe, prepared.
 
     Raises:
-        ConfigError: OpenCV carries it, so there is no graph.
+        ConfigError: OpenCV carries it, so there is no graph; or it is a converter.
         ModelError: it is absent, damaged or not what the recipe says.
     """
     if not recipe.file:
         raise ConfigError(f"model {recipe.id} is no network: it has no precision to calibrate")
+    if recipe.kind == "converter":
+        msg = f"model {recipe.id} is a converter: it runs on the CPU, in FP32, once a person"
+        raise ConfigError(msg)
     if recipe.builtin:
         store.ensure_builtin(write_pack, PACK_VERSION)
     path = store.ready(recipe.id)

@@ -145,6 +145,7 @@ def test_a_bound_that_cannot_be_met_writes_no_plan(tmp_path):
     [
         (("inswaper_128",), "inswapper_128"),
         (("builtin_detector",), "no network"),
+        (("crossface_ghost",), "runs on the CPU"),
         (("inswapper_128", "--models", "real"), "synthetic"),
         (("inswapper_128", "--pictures", "faces"), "photos"),
     ],
