@@ -10,10 +10,22 @@ from faces_kit import ASTRONAUT_POINTS, matrix
 from photos import astronaut
 
 from edged.geometry import template
+from edged.stages.paste import oval_mask
 
 SIDE = 256
 SWAP_PX = 48
 """Side of what a swapper knows of the crop: the photo's face has little more than twice that."""
+
+
+INSIDE = oval_mask("ffhq_512", SIDE).alpha > 128
+"""What of a crop is pasted."""
+
+MOTIONS = {
+    "still": lambda _n: (0.0, 0.0),
+    "talking": lambda n: (5 * np.sin(n * 2 * np.pi / 13), 0.0),
+    "turning": lambda n: (0.0, 20 * np.sin(n * 2 * np.pi / 60)),
+}
+"""Frame number -> how far the mouth is open and the head turned, px of the crop."""
 
 
 @lru_cache(maxsize=1)
@@ -78,3 +90,16 @@ class Ideal:
         grain = cv2.GaussianBlur(self._rng.normal(0, 3, true.shape), (0, 0), 1)
         made = crop * (1 - strength) + true * strength + grain
         return np.clip(np.rint(made), 0, 255).astype(np.uint8)
+
+
+def energy_steps(pictures):
+    """Flicker: mean step from frame to frame of how detailed a face is, as a share of its mean."""
+    grey = (cv2.GaussianBlur(cv2.cvtColor(p, cv2.COLOR_BGR2GRAY), (0, 0), 1) for p in pictures)
+    detail = np.array([cv2.Laplacian(g, cv2.CV_32F)[INSIDE].std() for g in grey])
+    return float(np.abs(np.diff(detail)).mean() / detail.mean())
+
+
+def error(pictures, truths):
+    """RMS from the truth, grey levels."""
+    apart = (p.astype(float) - t for p, t in zip(pictures, truths, strict=True))
+    return float(np.mean([np.sqrt(np.mean(one[INSIDE] ** 2)) for one in apart]))

@@ -48,7 +48,7 @@ streams of a talking and turning face: 0.9 at 2, 0.5 at 4.5, 0.2 at 9 (tests/res
 WORN = 0.5
 """A detail that fits less, over all, is made anew at half its time already."""
 
-RISE_A_FRAME = 0.25
+RISE_A_FRAME = 0.15
 """What is added of a restoration grows by so much a frame at most: while a face moves faster
 than its detail can follow, the frames that are restored must not stand out from the others."""
 

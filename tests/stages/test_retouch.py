@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from restore_kit import SIDE, Ideal, coarse, sequence, truth
+from restore_kit import INSIDE, MOTIONS, Ideal, coarse, energy_steps, error, sequence, truth
 
 from edged.stages.kept import RISE_A_FRAME, Memory
-from edged.stages.paste import oval_mask
 from edged.stages.retouch import MEASURE_EVERY, Retoucher, Wish
-
-INSIDE = oval_mask("ffhq_512", SIDE).alpha > 128
-
-MOTIONS = {
-    "still": lambda _n: (0.0, 0.0),
-    "talking": lambda n: (5 * np.sin(n * 2 * np.pi / 13), 0.0),
-    "turning": lambda n: (0.0, 20 * np.sin(n * 2 * np.pi / 60)),
-}
 
 
 class Ruler:
@@ -56,23 +47,6 @@ def stream(motion, wish, frames=48, seed=None):
     return rows, count
 
 
-def energy_steps(pictures):
-    """Mean step from frame to frame of how detailed a face is, as a share of its mean."""
-    import cv2
-
-    grey = (cv2.GaussianBlur(cv2.cvtColor(p, cv2.COLOR_BGR2GRAY), (0, 0), 1) for p in pictures)
-    detail = np.array([cv2.Laplacian(g, cv2.CV_32F)[INSIDE].std() for g in grey])
-    return float(np.abs(np.diff(detail)).mean() / detail.mean())
-
-
-def error(pictures, truths):
-    """RMS from the truth, grey levels."""
-    return float(np.mean([
-        np.sqrt(np.mean((p.astype(float) - t)[INSIDE] ** 2))
-        for p, t in zip(pictures, truths, strict=True)
-    ]))  # fmt: skip
-
-
 @pytest.mark.parametrize("name", MOTIONS)
 def test_a_kept_detail_flickers_less_than_restoring_now_and_then(name):
     """Every fourth frame restored and nothing between: sharp and soft in turns.  Kept: no."""
@@ -102,7 +76,7 @@ def test_a_look_that_changed_at_once_shows_none_of_the_old_detail():
     shown, (touch,) = tool(other, wish, memory, ["a"])
     assert touch.kind == "waiting"
     assert np.array_equal(shown, other)
-    strengths = [tool(other, wish, memory, ["a"])[1][0].strength for _ in range(5)]
+    strengths = [tool(other, wish, memory, ["a"])[1][0].strength for _ in range(9)]
     steps = np.diff([0.0, *strengths])
     assert steps.max() <= RISE_A_FRAME + 1e-6
     assert strengths[-1] == 1
