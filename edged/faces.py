@@ -117,6 +117,7 @@ class Face:
             out and pasted goes by these, what is checked or filled never.
         touch: what restoring did to it.
         life: whether it is live, where a scene asks for that.
+        dense: (68 or 106, 2) float32 px, dense landmarks, where something needed them.
     """
 
     box: Floats
@@ -130,6 +131,7 @@ class Face:
     steadied: Points | None = None
     touch: Touch | None = None
     life: Life | None = None
+    dense: Points | None = None
 
     @property
     def pasted_by(self) -> Points:

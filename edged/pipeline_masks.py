@@ -20,6 +20,7 @@ from edged.stages.align import fine_crops, matrices
 from edged.stages.colour import recoloured
 from edged.stages.easel import Crops
 from edged.stages.face_parts import parts_of
+from edged.stages.landmarks import Landmarker
 from edged.stages.layers import Layer, resized, through
 from edged.stages.paste import Mask, box_mask, oval_mask
 from edged.stages.segment import SOFT_PX, regions_mask
@@ -71,11 +72,17 @@ def face_layers(stages: Stages, image: Image, faces: Sequence[Face], scene: Scen
         if parsed is not None:
             layers.append(mouth.parsed_mouths(parsed[0], parsed[1], cut))
         elif stages.landmarker is not None:
-            dense = stages.landmarker(image, faces)
+            dense = _dense(stages.landmarker, image, faces)
             layers.append(mouth.outlines([p[list(parts_of(p).mouth)] for p in dense], cut))
         else:
             layers.append(mouth.mouths(landmarks, cut))
     return layers
+
+
+def _dense(landmarker: Landmarker, image: Image, faces: Sequence[Face]) -> list[Points]:
+    """Dense landmarks; those that a look for blinks has left are used again."""
+    known = [face.dense for face in faces if face.dense is not None]
+    return known if len(known) == len(faces) else landmarker(image, faces)
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -119,7 +119,8 @@ class Vetting:
             track.scored_ms = now_ms
         if job.scene.blink and self._stages.landmarker is not None:
             dense = self._stages.landmarker(frame, faces)
-            for track, points in zip(mine, dense, strict=True):
+            for face, track, points in zip(faces, mine, dense, strict=True):
+                face.dense = points
                 track.blinks.see(eye_opening(points), now_ms)
         for face, track in zip(faces, mine, strict=True):
             track.seen_ms = now_ms

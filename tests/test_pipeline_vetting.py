@@ -24,7 +24,7 @@ from edged.errors import EngineError
 from edged.faces import Life
 from edged.pipeline_vetting import CONTENT_EVERY_MS, SCORE_EVERY_MS, SCORES, barred
 from edged.privacy.guard import Passed, Refused
-from edged.scene import Scene
+from edged.scene import MaskSettings, Scene
 from edged.stages.content import ContentCheck
 from edged.stages.face_parts import PARTS
 from edged.stages.liveness import Liveness
@@ -200,6 +200,17 @@ def test_nobody_looks_for_blinks_unasked_or_in_a_shot():
     outcome = pipeline.process(frame(), shot(with_scene(liveness="require", blink=True)))
     assert lids.runs == 0
     assert live(outcome) == [True, True]
+
+
+def test_a_kept_mouth_uses_the_landmarks_of_the_blink():
+    """One run a frame, not two."""
+    lids = Lids()
+    pipeline = pipeline_with(Net(), RIGHT, landmarker=lids)
+    mask = MaskSettings(keep_mouth=True)
+    for scene, runs in ((with_scene(liveness="warn", blink=True, mask=mask), 1),
+                        (with_scene(mask=mask), 2)):  # fmt: skip
+        pipeline.process(frame([RIGHT]), stream(0, scene))
+        assert lids.runs == runs
 
 
 def content(answers):
