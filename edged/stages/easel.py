@@ -18,7 +18,7 @@ from edged.geometry import Matrix
 from edged.runtime.session import DeviceArray
 from edged.stages.align import crops, fine_crops
 from edged.stages.embed import SIZE_PX, Embedder
-from edged.stages.layers import Layer, through
+from edged.stages.layers import Layer, besides
 from edged.stages.paste import Mask, Rect, paste, paste_detail
 from edged.stages.restore import Restorer
 from edged.stages.search import Detector, search
@@ -129,7 +129,7 @@ class HostCanvas:
         """See :class:`Canvas`."""
         pieces = np.asarray(made)[: len(to_crop)]
         return [
-            paste(self._out, crop, matrix, through(mask, layers, row, matrix))
+            paste(self._out, crop, matrix, *besides(mask, layers, row, matrix))
             for row, (crop, matrix) in enumerate(zip(pieces, to_crop, strict=True))
         ]
 
@@ -138,7 +138,7 @@ class HostCanvas:
     ) -> list[Rect]:
         """See :class:`Canvas`."""
         return [
-            paste_detail(self._out, detail, matrix, through(mask, layers, row, matrix))
+            paste_detail(self._out, detail, matrix, *besides(mask, layers, row, matrix))
             for row, (detail, matrix) in enumerate(zip(details, to_crop, strict=True))
         ]
 

@@ -15,11 +15,11 @@ import numpy as np
 
 from edged.faces import Image
 from edged.geometry import Matrix, invert
-from edged.stages.paste import Mask
+from edged.stages.paste import Free, Mask, Rect
 
 FINE_PX = 256
-"""Masks are warped for crops of this side at most and enlarged from there: on soft edges that
-is 9 of 255 steps at most, and a warp at 512 px takes three times as long."""
+"""Masks are warped at this side at most and enlarged from there: on soft edges that is 9 of
+255 steps at most, and a warp at 512 px takes three times as long."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -34,24 +34,38 @@ class Layer:
     free: Image
     to_crop: Sequence[Matrix]
 
+    def fits(self, row: int, to_crop: Matrix, size_px: int) -> bool:
+        """Whether one face's mask was seen in just this crop."""
+        same = self.free.shape[1] == size_px
+        return same and np.array_equal(self.to_crop[row], to_crop)
+
     def seen_in(self, row: int, to_crop: Matrix, size_px: int) -> Image:
         """One face's mask in another crop, (size_px, size_px) uint8.
 
         Beyond the crop that it was seen in, its border goes on.
         """
-        mask, own = np.asarray(self.free[row], np.uint8), self.to_crop[row]
-        if mask.shape[0] == size_px and np.array_equal(own, to_crop):
-            return mask
-        if size_px > FINE_PX:
-            small = self.seen_in(row, resized(to_crop, size_px, FINE_PX), FINE_PX)
-            return np.asarray(cv2.resize(small, (size_px, size_px)), np.uint8)
-        square = np.vstack([invert(to_crop), (0.0, 0.0, 1.0)])
-        across = own @ square  # this crop -> the mask's
+        if self.fits(row, to_crop, size_px):
+            return np.asarray(self.free[row], np.uint8)
+        return self._warped(row, invert(to_crop), size_px, size_px)
+
+    def over(self, row: int, rect: Rect) -> Image:
+        """One face's mask over a rectangle of the picture, (h, w) uint8."""
+        x1, y1, x2, y2 = rect
+        return self._warped(row, np.array([[1.0, 0, x1], [0, 1.0, y1]]), x2 - x1, y2 - y1)
+
+    def _warped(self, row: int, to_picture: Matrix, width: int, height: int) -> Image:
+        """The mask as a window sees it whose matrix to the picture is known."""
+        step = -(-max(width, height) // FINE_PX)
+        wide, tall = -(-width // step), -(-height // step)
+        coarse = np.array([[step, 0, (step - 1) / 2], [0, step, (step - 1) / 2], [0, 0, 1.0]])
+        across = self.to_crop[row] @ np.vstack([to_picture, (0.0, 0.0, 1.0)]) @ coarse
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        warped = cv2.warpAffine(
-            mask, across, (size_px, size_px), flags=flags, borderMode=cv2.BORDER_REPLICATE
+        made = cv2.warpAffine(
+            self.free[row], across, (wide, tall), flags=flags, borderMode=cv2.BORDER_REPLICATE
         )
-        return np.asarray(warped, np.uint8)
+        if step > 1:
+            made = cv2.resize(made, (wide * step, tall * step))[:height, :width]
+        return np.asarray(made, np.uint8)
 
 
 def resized(to_crop: Matrix, size_px: int, to_px: int) -> Matrix:
@@ -84,3 +98,32 @@ def through(mask: Mask, layers: Sequence[Layer], row: int, to_crop: Matrix) -> M
     for layer in layers:
         alpha = np.asarray(cv2.min(alpha, layer.seen_in(row, to_crop, alpha.shape[0])), np.uint8)
     return replace(mask, alpha=alpha)
+
+
+def besides(
+    mask: Mask, layers: Sequence[Layer], row: int, to_crop: Matrix
+) -> tuple[Mask, Free | None]:
+    """A paste's mask and what else it heeds, each layer where it costs least.
+
+    A layer that was seen in the pasted crop itself is put into the mask; the others are
+    warped once, onto the rectangle of the picture that is pasted into.
+
+    Args:
+        mask: the same for all faces.
+        layers: none leave the mask as it is.
+        row: number of the face.
+        to_crop: picture -> crop that is pasted.
+    """
+    if not layers:
+        return mask, None
+    size_px = mask.alpha.shape[0]
+    own = [layer for layer in layers if layer.fits(row, to_crop, size_px)]
+    rest = [layer for layer in layers if not layer.fits(row, to_crop, size_px)]
+
+    def free(rect: Rect) -> Image:
+        found = rest[0].over(row, rect)
+        for layer in rest[1:]:
+            found = np.asarray(cv2.min(found, layer.over(row, rect)), np.uint8)
+        return found
+
+    return through(mask, own, row, to_crop), free if rest else None

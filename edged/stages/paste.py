@@ -107,7 +107,11 @@ def place(to_crop: Matrix, mask: Mask, shape: Sequence[int]) -> tuple[Rect, Matr
     return (x1, y1, x2, y2), to_frame
 
 
-def paste(frame: Image, crop: Image, to_crop: Matrix, mask: Mask) -> Rect:
+Free = Callable[[Rect], Image]
+"""What of a rectangle of the frame may be changed: (h, w) uint8, as in a mask."""
+
+
+def paste(frame: Image, crop: Image, to_crop: Matrix, mask: Mask, free: Free | None = None) -> Rect:
     """Blend one crop into a frame, in place.
 
     Args:
@@ -115,15 +119,18 @@ def paste(frame: Image, crop: Image, to_crop: Matrix, mask: Mask) -> Rect:
         crop: (S, S, 3) uint8 BGR.
         to_crop: frame -> crop matrix, the one that the crop was cut with.
         mask: of the same side S.
+        free: besides the mask; None means all.
 
     Returns:
         The rectangle that was touched: x1, y1, x2, y2 px, ends exclusive; empty when
         the face lies outside the frame.
     """
-    return _onto(frame, crop, to_crop, mask, blend)
+    return _onto(frame, crop, to_crop, mask, blend, free=free)
 
 
-def paste_detail(frame: Image, detail: Image, to_crop: Matrix, mask: Mask) -> Rect:
+def paste_detail(
+    frame: Image, detail: Image, to_crop: Matrix, mask: Mask, free: Free | None = None
+) -> Rect:
     """Add to a frame what was added to a crop of it, in place.
 
     The frame keeps all that the crop was too coarse to hold.
@@ -133,15 +140,22 @@ def paste_detail(frame: Image, detail: Image, to_crop: Matrix, mask: Mask) -> Re
         detail: (S, S, 3) uint8 around :data:`DETAIL_ZERO`.
         to_crop: frame -> crop matrix, the one that the crop was cut with.
         mask: of the same side S.
+        free: besides the mask; None means all.
 
     Returns:
         The rectangle that was touched, as :func:`paste` does.
     """
-    return _onto(frame, detail, to_crop, mask, _add)
+    return _onto(frame, detail, to_crop, mask, _add, free=free)
 
 
 def _onto(
-    frame: Image, crop: Image, to_crop: Matrix, mask: Mask, put: Callable[[Image, Image], None]
+    frame: Image,
+    crop: Image,
+    to_crop: Matrix,
+    mask: Mask,
+    put: Callable[[Image, Image], None],
+    *,
+    free: Free | None,
 ) -> Rect:
     """Warp a crop and its mask onto their rectangle and put them there."""
     (x1, y1, x2, y2), to_rect = place(to_crop, mask, frame.shape)
@@ -149,6 +163,9 @@ def _onto(
         return x1, y1, x1, y1
     size = (x2 - x1, y2 - y1)
     layers = cv2.warpAffine(cv2.merge([crop, mask.alpha]), to_rect, size, flags=cv2.INTER_LINEAR)
+    if free is not None:
+        alpha = cv2.min(cv2.extractChannel(layers, 3), free((x1, y1, x2, y2)))
+        cv2.insertChannel(alpha, layers, 3)
     put(frame[y1:y2, x1:x2], np.asarray(layers, np.uint8))
     return x1, y1, x2, y2
 

@@ -87,12 +87,48 @@ def test_a_closed_layer_keeps_every_pixel_of_its_face_only():
     assert np.array_equal(out, alone)
 
 
+def soft_disc():
+    ys, xs = np.mgrid[:128, :128]
+    return np.clip(255 * (50 - np.hypot(xs - 60, ys - 70)) / 12, 0, 255).astype(np.uint8)
+
+
 def test_a_soft_mask_for_a_large_crop_is_enlarged_from_a_smaller_one():
     """And lies where a warp at full size would put it."""
-    ys, xs = np.mgrid[:128, :128]
-    soft = np.clip(255 * (50 - np.hypot(xs - 60, ys - 70)) / 12, 0, 255).astype(np.uint8)
     across = RESTORE @ np.vstack([invert(SWAP), [0, 0, 1]])
-    whole = cv2.warpAffine(soft, across, (512, 512), borderMode=cv2.BORDER_REPLICATE)
-    apart = np.abs(layer(soft).seen_in(0, RESTORE, 512).astype(int) - whole)
+    whole = cv2.warpAffine(soft_disc(), across, (512, 512), borderMode=cv2.BORDER_REPLICATE)
+    apart = np.abs(layer(soft_disc()).seen_in(0, RESTORE, 512).astype(int) - whole)
     assert apart.max() <= 6
     assert apart.mean() < 0.2
+
+
+@given(st.integers(-40, 300), st.integers(-40, 300), st.integers(1, 700), st.integers(1, 700))
+@settings(max_examples=30, deadline=None)
+def test_over_a_rectangle_it_is_what_a_warp_of_the_whole_picture_has_there(x, y, wide, tall):
+    """Whatever the rectangle's size; large ones are enlarged from smaller ones."""
+    size = (x + wide, y + tall)
+    if min(size) < 1 or min(x, y) < 0:
+        return
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    whole = cv2.warpAffine(soft_disc(), SWAP, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    part = layer(soft_disc()).over(0, (x, y, x + wide, y + tall))
+    assert part.shape == (tall, wide)
+    apart = np.abs(part.astype(int) - whole[y:, x:])
+    assert apart.max() <= (1 if max(wide, tall) <= 256 else 60)
+    assert apart.mean() < 1.5
+
+
+def test_layers_in_the_crop_and_over_the_picture_keep_the_same_pixels():
+    """A mask that was seen in the pasted crop goes into it; another one is warped apart."""
+    image = astronaut()
+    made = 255 - crops(image, [SWAP], 128)
+    masks = [np.full((128, 128), 255, np.uint8) for _ in range(2)]
+    masks[0][:70], masks[1][:, :60] = 0, 0
+    near = SWAP + np.array([[0, 0, 1e-6], [0, 0, 0]])
+    out, both = np.empty_like(image), np.empty_like(image)
+    HostPicture(image).canvas(out).paste(
+        made, [SWAP], OVAL, [layer(masks[0]), layer(masks[1], to_crop=near)]
+    )
+    HostPicture(image).canvas(both).paste(made, [SWAP], OVAL, [layer(np.minimum(*masks))])
+    differ = (np.abs(out.astype(int) - both).max(axis=2) > 2).sum()
+    assert (both != image).any()
+    assert differ < 300  # along the masks' edges, where a minimum is taken before or after
