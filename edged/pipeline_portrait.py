@@ -22,6 +22,7 @@ from edged.pipeline_studio import (
     boxes_of,
     drift_of,
     fits,
+    side,
     strength_of,
     sure,
     touches_of,
@@ -29,6 +30,7 @@ from edged.pipeline_studio import (
 from edged.pipeline_vetting import barred, life_note
 from edged.privacy.consent import cover
 from edged.privacy.guard import Rect, Refused, Region, Slot
+from edged.scene import Scene
 from edged.stages.easel import Picture
 from edged.stages.search import search
 from edged.stages.swap import Swapper
@@ -54,7 +56,8 @@ def portrait(studio: Studio, template: Template, frame: Image, job: Job, watch: 
     faces = studio.look(picture, effort, watch)
     regions = studio.regions(picture, faces, watch)
     able = [r for r in regions if r.to_crop is not None and fits(r.face, job.scene)]
-    covered = cover(boxes_of(able), job.consents, job.scene.surplus_faces)
+    aside = sum(_person(r.face, job.scene) for r in regions) - len(able)
+    covered = cover(boxes_of(able), job.consents, job.scene.surplus_faces, aside)
     if isinstance(covered, Reason):
         return Outcome(Refused(covered), usable=len(able))
     largest = sorted(c.face for c in covered)[: len(template.slots)]
@@ -142,6 +145,12 @@ def _sources(
     embedder = embedder.as_given if swapper.takes_raw else embedder
     _, vectors = picture.embed(embedder, [sure(r.to_crop) for r in chosen])
     return np.stack([swapper.latent(v) for v in vectors])
+
+
+def _person(face: Face, scene: Scene) -> bool:
+    """Whether a face is somebody before the camera, usable or not: no doubtful or far one."""
+    sure_of = not face.doubtful and face.score >= scene.det_thresh
+    return sure_of and side(face.box) >= scene.min_face_px
 
 
 def _embedding(region: Region) -> Embedding:

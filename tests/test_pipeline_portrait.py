@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from faces_kit import E2
@@ -108,6 +109,16 @@ def test_more_people_than_consents_use_nobody():
     assert outcome.usable == 2
     assert not swapper.latents
     assert pool.leased == 0
+
+
+def test_a_visitor_too_near_to_be_used_does_not_hand_the_consent_on():
+    """The one face that the scene can use may be a bystander's."""
+    near = found(LEFT, RIGHT, boxes=[box(LEFT), box(RIGHT, grow=60)],
+                 points=[landmarks(LEFT), landmarks(RIGHT)])  # fmt: skip
+    scene = msgspec.structs.replace(PORTRAIT, max_face_px=int(min(np.diff(box(LEFT)[::2]))) + 40)
+    outcome, _ = run(Eyes(near), scene=scene)
+    assert outcome.ruling == Refused(Reason.SURPLUS_FACES)
+    assert outcome.usable == 1
 
 
 def test_a_box_names_the_visitor_behind_a_nearer_bystander():

@@ -41,7 +41,7 @@ class Covered:
 
 
 def cover(
-    boxes: Floats, entries: Sequence[ConsentEntry], surplus: Surplus
+    boxes: Floats, entries: Sequence[ConsentEntry], surplus: Surplus, aside: int = 0
 ) -> tuple[Covered, ...] | Reason:
     """Give each entry its face.
 
@@ -50,6 +50,8 @@ def cover(
         entries: as sent.
         surplus: what more faces than plain references mean: "refuse" the shot, or take
             the "largest".
+        aside: people in the frame whose faces cannot be used: a plain reference may be one
+            of theirs.
 
     Returns:
         The faces that may be used, from left to right, or why the shot is refused.
@@ -62,7 +64,7 @@ def cover(
     taken = {one.face for one in placed}
     plain = [entry.ref for entry in entries if not entry.placed]
     left = [face for face in range(len(boxes)) if face not in taken]
-    if plain and len(left) > len(plain) and surplus == "refuse":
+    if plain and len(left) + aside > len(plain) and surplus == "refuse":
         return Reason.SURPLUS_FACES
     left = sorted(left[: len(plain)], key=lambda face: float(boxes[face, 0]))
     refs = plain if len(plain) == len(left) else [""] * len(left)

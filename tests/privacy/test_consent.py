@@ -28,11 +28,11 @@ def at(ref, box=None, point=None):
     return ConsentEntry(ref, box, point)
 
 
-def covered(faces, *entries, surplus="refuse"):
+def covered(faces, *entries, surplus="refuse", aside=0):
     """(box, reference) of each face that may be used, or the reason."""
     known = boxes(*faces)
     entries = [at(e) if isinstance(e, str) else e for e in entries]
-    found = cover(known, entries, surplus)
+    found = cover(known, entries, surplus, aside)
     if isinstance(found, Reason):
         return found
     return [(tuple(known[one.face].astype(int).tolist()), one.ref) for one in found]
@@ -41,6 +41,14 @@ def covered(faces, *entries, surplus="refuse"):
 def test_one_reference_does_not_make_the_nearer_person_a_visitor():
     """Two people and one reference: nobody can tell whose it is, so nobody is used."""
     assert covered([FAR, NEAR], "r") is Reason.SURPLUS_FACES
+
+
+def test_somebody_whose_face_cannot_be_used_may_be_the_one_who_agreed():
+    """Too near for the scene, or turned away: the usable face may be a bystander's."""
+    assert covered([FAR], "r", aside=1) is Reason.SURPLUS_FACES
+    assert covered([FAR], at("r", FAR), aside=1) == [(FAR, "r")]
+    assert covered([FAR], "r", "s", aside=1) == [(FAR, "")]
+    assert covered([FAR], "r", aside=1, surplus="largest") == [(FAR, "r")]
 
 
 def test_a_box_tells_who_is_meant():
