@@ -189,6 +189,9 @@ def _portrait(path: str, scene: Scene, walk: Walk) -> None:
     _picture(f"{path}.template", scene.template, walk)
     if scene.identities:
         walk.bad(f"{path}.identities", 'is for mode = "disguise" only', scene.identities)
+    for key, default in (("select", "all"), ("on_stranger", "next"), ("share_identities", False)):
+        if getattr(scene, key) not in (default, None):
+            walk.bad(f"{path}.{key}", 'is for mode = "disguise" only', getattr(scene, key))
     if scene.allow_empty:
         walk.bad(f"{path}.allow_empty", "a portrait without a face has no meaning", True)
 

@@ -33,6 +33,11 @@ def assign(scores: Tensor) -> list[int]:
     rows, columns = scores.shape
     if not rows:
         return []
+    best = scores.argmax(axis=1) if columns else np.zeros(rows, int)
+    alone = [int(c) if columns and scores[r, c] >= 0 else -1 for r, c in enumerate(best)]
+    wanted = [column for column in alone if column >= 0]
+    if len(set(wanted)) == len(wanted):  # everybody can have the best: nothing is better
+        return alone
     # Each row may also take a column that is nobody's, for nothing.
     costs = np.zeros((rows, columns + rows))
     costs[:, :columns] = np.where(np.isfinite(scores), -scores, _NEVER)

@@ -120,6 +120,7 @@ class Tracks:
     def __init__(self, enrolled: Mapping[str, Embedding] | None = None) -> None:
         self._next_id = 1
         self._frame = 0
+        self._planned: tuple[Sequence[Face] | None, _Scene | None] = None, None
         self.all: list[Track] = []
         for name, vector in (enrolled or {}).items():
             track = self._new(worn=name, enrolled=vector, vector=vector, known=True)
@@ -138,6 +139,7 @@ class Tracks:
             window_ms: how long ago counts as a moment ago.
         """
         scene = self._scene(faces, glances, now_ms, window_ms)
+        self._planned = faces, scene
         return [
             number
             for number, glance in enumerate(glances)
@@ -157,15 +159,17 @@ class Tracks:
         """Give every face its track; `track_id` and, where it is missing, `embedding` are set.
 
         Args:
-            faces: of the frame, with the embeddings that :meth:`plan` asked for.
+            faces: of the frame, with the embeddings that :meth:`plan` asked for; the very list
+                that it was given, where it was asked.
             glances: as in :meth:`plan`.
             now_ms: likewise.
             window_ms: likewise.
             same: cosine from which two vectors are one person's.
             remember_ms: how long somebody who left is remembered.
         """
-        self._forget(now_ms, window_ms, remember_ms)
-        scene = self._scene(faces, glances, now_ms, window_ms)
+        planned, scene = self._planned
+        if planned is not faces or scene is None:
+            scene = self._scene(faces, glances, now_ms, window_ms)
         columns = assign(self._scores(faces, scene, same))
         joined = [self.all[column] if column >= 0 else None for column in columns]
         here = {id(track) for track in joined}
@@ -187,6 +191,8 @@ class Tracks:
             face.track_id = track.track_id
             tracks.append(track)
         self._frame += 1
+        self._planned = None, None
+        self._forget(now_ms, window_ms, remember_ms)
         return tracks
 
     # -- one frame ----------------------------------------------------------------------

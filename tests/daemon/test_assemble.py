@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+import cv2
 import msgspec
 import numpy as np
 import pytest
+from photos import astronaut, t1
 
 from edged.bench.standins import landmarks as landmark_files
 from edged.bench.standins import liveness as liveness_files
@@ -138,6 +140,34 @@ def test_a_photo_that_is_absent_stops_the_start(pack, tmp_path):
     made = msgspec.structs.replace(made, identities={"actor": actor})
     with ExitStack() as stack, pytest.raises(ConfigError, match=r"identities\.actor"):
         assemble(made, stack)
+
+
+def test_a_photo_of_who_wears_an_identity_that_is_absent_stops_the_start(pack, tmp_path):
+    """The message names the key."""
+    made = config(pack, tmp_path)
+    actor = msgspec.structs.replace(made.identities["actor"], worn_by=(str(tmp_path / "no.png"),))
+    made = msgspec.structs.replace(made, identities={"actor": actor})
+    with ExitStack() as stack, pytest.raises(ConfigError, match=r"identities\.actor\.worn_by"):
+        assemble(made, stack)
+
+
+def test_only_who_wears_the_identity_is_swapped(pack, tmp_path):
+    """The photographed person is known at the first shot; in a crowd of others nobody is."""
+    cv2.imwrite(str(tmp_path / "visitor.png"), astronaut())
+    made = config(pack, tmp_path)
+    actor = msgspec.structs.replace(
+        made.identities["actor"], worn_by=(str(tmp_path / "visitor.png"),)
+    )
+    made = msgspec.structs.replace(made, identities={"actor": actor})
+    scene = Scene(mode="disguise", identities=("actor",), select="matched")
+    with ExitStack() as stack:
+        pipeline = assemble(made, stack).pipeline
+        job = Job("booth", "hide", scene, whole=True)
+        known = pipeline.process(astronaut(), job)
+        others = pipeline.process(t1(), job)
+    assert known.guard.swapped + known.guard.refilled == 1  # tried, whatever the guard found
+    assert others.guard.faces_in > 1
+    assert others.guard.swapped + others.guard.refilled == 0
 
 
 @pytest.fixture
