@@ -194,6 +194,8 @@ def _portrait(path: str, scene: Scene, walk: Walk) -> None:
             walk.bad(f"{path}.{key}", 'is for mode = "disguise" only', getattr(scene, key))
     if scene.allow_empty:
         walk.bad(f"{path}.allow_empty", "a portrait without a face has no meaning", True)
+    if scene.restore_every_n > 1:
+        walk.bad(f"{path}.restore_every_n", 'is for mode = "disguise" only', scene.restore_every_n)
 
 
 def _photos(path: str, photos: tuple[str, ...] | None, walk: Walk) -> None:
