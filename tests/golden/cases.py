@@ -1,0 +1,308 @@
+"""What the golden files hold: each stage on two drawn people, and how far it may stray.
+
+A case is a function of nothing; its name is its file's.  Everything starts from the two
+pictures `robin.png` and `kim.png` as they lie here, so that a change of how people are drawn
+moves one file and no other.  No photo and no one else's picture is in any of them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from graph_kit import of_file
+
+from edged.bench.standins import faces, pack
+from edged.builtin.character import SIZE, draw_character
+from edged.builtin.mask import inner_face_mask
+from edged.builtin.pack import write_pack
+from edged.geometry import similarity, template
+from edged.measure.attacks import ATTACKS
+from edged.privacy.pixels import coarse_correlation, untouched_share
+from edged.runtime.emap import read_emap
+from edged.stages import mouth
+from edged.stages.align import crops, fine_crops
+from edged.stages.boost import join, split
+from edged.stages.colour import recoloured
+from edged.stages.embed import Embedder
+from edged.stages.identity import VectorSource
+from edged.stages.paste import Mask, box_mask, oval_mask, paste
+from edged.stages.restore import Restorer
+from edged.stages.scrfd import Scrfd
+from edged.stages.search import fit
+from edged.stages.swap import Swapper
+from edged.stages.yunet import YuNet
+
+FOLDER = Path(__file__).parent
+INPUT_PX = 320
+
+
+@dataclass(frozen=True)
+class Case:
+    """One golden file.
+
+    Attributes:
+        make: gives the array, uint8 pictures or floats.
+        most: largest difference of any number that is let pass.
+        mean: largest mean difference, likewise.
+    """
+
+    make: Callable[[], np.ndarray]
+    most: float
+    mean: float
+
+    @property
+    def name(self) -> str:
+        return self.make.__name__
+
+    @property
+    def path(self) -> Path:
+        """PNG for pictures, NPY for numbers."""
+        return FOLDER / f"{self.name}.{'png' if isinstance(self.most, int) else 'npy'}"
+
+    def stored(self) -> np.ndarray:
+        if self.path.suffix == ".npy":
+            return np.load(self.path)
+        return cv2.imread(str(self.path), cv2.IMREAD_UNCHANGED)
+
+    def store(self, folder: Path) -> Path:
+        path = folder / self.path.name
+        if path.suffix == ".npy":
+            np.save(path, self.make().astype(np.float32))
+        else:
+            assert cv2.imwrite(str(path), self.make(), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        return path
+
+
+CASES: list[Case] = []
+
+
+def pixels(most: int = 1, mean: float = 0.05):
+    """A picture, in grey levels: one off where arithmetic rounds another way on another CPU."""
+    return lambda make: CASES.append(Case(make, most, mean)) or make
+
+
+def numbers(most: float):
+    """Floats."""
+    return lambda make: CASES.append(Case(make, float(most), float(most))) or make
+
+
+# -- inputs -----------------------------------------------------------------------------
+
+
+def drawn(name: str) -> np.ndarray:
+    image, _ = draw_character(name)
+    return cv2.resize(image, (INPUT_PX, INPUT_PX), interpolation=cv2.INTER_AREA)
+
+
+def person(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Picture and landmarks."""
+    image = cv2.imread(str(FOLDER / f"{name}.png"))
+    share = INPUT_PX / SIZE
+    _, points = draw_character(name)
+    return image, ((points + 0.5) * share - 0.5).astype(np.float32)
+
+
+@pixels(most=3, mean=0.3)
+def robin():
+    return drawn("robin")
+
+
+@pixels(most=3, mean=0.3)
+def kim():
+    return drawn("kim")
+
+
+# -- views and crops ----------------------------------------------------------------------
+
+
+@pixels()
+def letterbox_enlarged():
+    """The middle of the picture to 200 px, bilinear, truncated extents."""
+    return fit(np.ascontiguousarray(person("robin")[0][100:205, 90:230]), 200)[0]
+
+
+@pixels()
+def letterbox_by_an_odd_factor():
+    """600 to 200: the middle pixel of each block."""
+    large = cv2.resize(person("robin")[0], (600, 600), interpolation=cv2.INTER_LINEAR)
+    return fit(large, 200)[0]
+
+
+def to_crop(name: str, template_name: str, size_px: int) -> np.ndarray:
+    return similarity(person(name)[1], template(template_name, size_px))
+
+
+@numbers(1e-4)
+def matrices():
+    """Picture -> crop of both people for the three templates."""
+    wanted = (("arcface_112", 112), ("arcface_128", 128), ("ffhq_512", 512))
+    return np.stack([to_crop(who, *crop) for who in ("robin", "kim") for crop in wanted])
+
+
+@pixels()
+def crop_arcface_112():
+    return crops(person("robin")[0], [to_crop("robin", "arcface_112", 112)], 112)[0]
+
+
+@pixels()
+def crop_ffhq_512_of_a_leaning_face():
+    """Enlarged, turned by 20 degrees, shown at half."""
+    image, points = person("kim")
+    turn = cv2.getRotationMatrix2D((160, 160), 20, 1.0)
+    leaning = cv2.warpAffine(image, turn, (INPUT_PX, INPUT_PX), flags=cv2.INTER_LINEAR)
+    moved = (points @ turn[:, :2].T + turn[:, 2]).astype(np.float32)
+    crop = crops(leaning, [similarity(moved, template("ffhq_512", 512))], 512)[0]
+    return crop[::2, ::2]
+
+
+@pixels()
+def crop_of_a_large_face():
+    """A face four times larger than the crop, averaged before it is sampled."""
+    image, points = person("kim")
+    large = cv2.resize(image, None, fx=4, fy=4, interpolation=cv2.INTER_LINEAR)
+    moved = ((points + 0.5) * 4 - 0.5).astype(np.float32)
+    return fine_crops(large, [similarity(moved, template("arcface_128", 128))], 128)[0]
+
+
+# -- masks ------------------------------------------------------------------------------
+
+
+@pixels()
+def mask_oval():
+    return oval_mask("arcface_128", 128).alpha
+
+
+@pixels()
+def mask_box():
+    return box_mask(128).alpha
+
+
+@pixels()
+def mask_inner_face():
+    return Mask.of(inner_face_mask(128)).alpha
+
+
+@pixels()
+def mask_mouth_kept():
+    _, points = person("robin")
+    matrix = similarity(points, template(mouth.TEMPLATE, mouth.SIDE_PX))
+    return mouth.mouths([points], [matrix]).free[0]
+
+
+# -- networks that we make ourselves ------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def files():
+    """The built-in pack and the stand-ins, in a folder that goes with the process."""
+    folder = tempfile.TemporaryDirectory()
+    made = write_pack(Path(folder.name)), pack.write_standins(Path(folder.name))
+    return folder, *made
+
+
+def swapped() -> np.ndarray:
+    """Robin's crop with Kim's face, (128, 128, 3)."""
+    _, built, _ = files()
+    image, points = person("kim")
+    with of_file(built["builtin_recogniser"], "builtin_recogniser") as session:
+        vector = Embedder(session)(
+            crops(image, [similarity(points, template("arcface_112", 112))], 112)
+        )[0]
+    path = built["builtin_swapper"]
+    with of_file(path, "builtin_swapper") as session:
+        swapper = Swapper(session, VectorSource("s", 512, read_emap(path, "s")))
+        target = crops(person("robin")[0], [to_crop("robin", "arcface_128", 128)], 128)
+        return swapper(target, swapper.latent(vector)[None])[0]
+
+
+@pixels(most=2, mean=0.2)
+def swap():
+    return swapped()
+
+
+@pixels(most=2, mean=0.2)
+def restore():
+    _, built, _ = files()
+    with of_file(built["builtin_restorer"], "builtin_restorer") as session:
+        size = int(session.inputs[0].shape[1])
+        name = "ffhq_512"
+        target = crops(person("kim")[0], [to_crop("kim", name, size)], size)
+        return Restorer(session, size, name)(target, 0.8)[0][::2, ::2]
+
+
+@numbers(2e-3)
+def decode_scrfd():
+    """Boxes, scores and landmarks of three drawn squares, by SCRFD's contract."""
+    return decoded(lambda f: (f.detector, "det_10g"), Scrfd)
+
+
+@numbers(2e-3)
+def decode_yunet():
+    """Likewise by YuNet's."""
+    return decoded(lambda f: (f.second_detector, "yunet"), YuNet)
+
+
+def decoded(which, family) -> np.ndarray:
+    picture = np.full((320, 320, 3), 128, np.uint8)
+    for centre, side, identity in (((80, 90), 60, 1), ((220.0, 100), 90, 2), ((150, 240), 120, 3)):
+        faces.draw_face(picture, centre, side, identity)
+    path, recipe = which(files()[2])
+    with of_file(path, recipe) as session:
+        found = family(session)(cv2.resize(picture, (640, 640)), 640)
+    order = np.argsort(found.boxes[:, 0])
+    columns = [found.boxes, found.scores[:, None], found.landmarks.reshape(len(found), 10)]
+    return np.concatenate(columns, axis=1)[order]
+
+
+# -- colour, paste, boost, guard ----------------------------------------------------------
+
+
+def coloured(rule: str) -> np.ndarray:
+    made = crops(person("kim")[0], [to_crop("kim", "arcface_128", 128)], 128)
+    target = crops(person("robin")[0], [to_crop("robin", "arcface_128", 128)], 128)
+    return recoloured(rule, made, target, [oval_mask("arcface_128", 128).alpha])[0]
+
+
+@pixels()
+def colour_lab():
+    return coloured("lab")
+
+
+@pixels()
+def colour_histogram():
+    return coloured("histogram")
+
+
+@pixels()
+def paste_soft():
+    """Kim's face pasted over Robin's through the oval."""
+    image = person("robin")[0]
+    crop = crops(person("kim")[0], [to_crop("kim", "arcface_128", 128)], 128)[0]
+    paste(image, crop, to_crop("robin", "arcface_128", 128), oval_mask("arcface_128", 128))
+    return image[60:260, 60:260]
+
+
+@pixels(most=0, mean=0.0)
+def boost_parts():
+    """A crop of 128 px as four of 64 px side by side, to the bit; and together it is itself."""
+    crop = crops(person("robin")[0], [to_crop("robin", "arcface_128", 128)], 128)
+    parts = split(crop, 2)
+    assert np.array_equal(join(parts, 2), crop)
+    return np.hstack(list(parts))
+
+
+@numbers(2e-3)
+def guard_pixels():
+    """Coarse correlation and untouched share of every attack on Kim, and of a swap."""
+    before = crops(person("kim")[0], [to_crop("kim", "arcface_112", 112)], 112)[0]
+    after = [attack(before) for name, attack in ATTACKS.items() if name != "noise"]
+    other = crops(person("robin")[0], [to_crop("robin", "arcface_112", 112)], 112)[0]
+    return np.array(
+        [(coarse_correlation(before, a), untouched_share(before, a)) for a in [*after, other]]
+    )
