@@ -22,7 +22,7 @@ from edged.faces import Detections, Face, Floats, Image, Tensor
 from edged.geometry import Matrix, scale_of
 from edged.runtime.graph.picture import LARGEST_CROP_PX, SMALLEST_PX, TILE_PX
 from edged.runtime.session import DeviceArray, Feeds, Session
-from edged.stages.align import fine_crops, whole_steps
+from edged.stages.align import averaged_px, fine_crops
 from edged.stages.batches import require_finite
 from edged.stages.easel import Canvas, Crops, Easel, HostCanvas, HostPicture, Picture
 from edged.stages.embed import SIZE_PX, Embedder
@@ -161,7 +161,7 @@ class DeviceCanvas:
         large faces are cut there: the device's cutter is linear, and the host's picture is
         the same while nothing was pasted; afterwards the canvas goes there.
         """
-        large = any(whole_steps(matrix) > 1 for matrix in to_crop)
+        large = any(averaged_px(matrix) > 1 for matrix in to_crop)
         beyond = large and self._array is not None
         if host := self._on_host(to_crop, swapper.size_px, beyond=beyond):
             return host.swap(swapper, to_crop, sources)
