@@ -239,6 +239,16 @@ def test_crops_and_vectors_are_the_host_s(count, resident):
     assert np.abs(vectors - expected).max(initial=0) < 1e-3
 
 
+@pytest.mark.parametrize("count", [0, 1, 3, MOST_FACES + 3])
+def test_crops_alone_are_those_that_vectors_are_made_of(devices, count):
+    """For faces that the recogniser need not look at."""
+    image, network = noise(300, 400), Embedder(DeviceSession(recogniser()))
+    faces = [face(0.8, 0.3 * i, 30 * i, 25 * i) for i in range(count)]
+    for easel in (devices[0], HostPicture):
+        crops, _ = easel(image).embed(network, faces)
+        assert np.array_equal(easel(image).cut(faces), crops)
+
+
 @pytest.fixture(scope="module")
 def families():
     """Two detector families with the stand-ins' networks."""
