@@ -7,9 +7,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from outbox_kit import Clock, files_with, picture, put, result
 
 from edged.errors import FrameError
+from edged.transport import outbox_removal as removal
 from edged.transport.outbox import Outbox, OutboxLimits, PurgeSelector
 from edged.transport.wire import GapDoc, ResultDoc
 from edged.verdicts import Reason, Verdict
@@ -145,6 +148,41 @@ def test_a_purge_of_a_consent_is_not_outrun_by_a_shot_under_way(tmp_path, clock)
     assert come("two", before_ns, ("yours",)) is Reason.OK
     assert come("three", time.monotonic_ns()) is Reason.OK
     assert waiting(box) == [1, 2]
+    box.close()
+
+
+def victim(session, camera, seq):
+    return removal.Victim(0, session, camera, seq, 0, 0, 0, b"")
+
+
+@given(
+    st.sets(
+        st.tuples(
+            st.sampled_from(["s1", "s2"]), st.sampled_from(["booth", "door"]), st.integers(1, 30)
+        )
+    )
+)
+def test_ranges_of_a_receipt_are_exactly_what_went(places):
+    """No number too many, none too few, no two ranges that could be one."""
+    ranges = removal._ranges([victim(*place) for place in places])
+    told = [(r.session, r.camera, n) for r in ranges for n in range(r.first, r.last + 1)]
+    assert sorted(told) == sorted(places)
+    assert not any(
+        (a.session, a.camera, a.last + 1) == (b.session, b.camera, b.first)
+        for a in ranges
+        for b in ranges
+    )
+
+
+def test_a_receipt_has_a_bound_and_says_what_it_leaves_out(tmp_path, clock, monkeypatch):
+    """Many holes make many ranges; a reply has room for so many."""
+    monkeypatch.setattr(removal, "MAX_REMOVED", 2)
+    box = open_box(tmp_path / "o", clock)
+    for number in range(6):
+        put(box, consents=("mine",) if number % 2 else ())
+    receipt = box.purge(PurgeSelector(consent="mine"))
+    assert [(r.first, r.last) for r in receipt.removed] == [(2, 2), (4, 4)]
+    assert (receipt.rows, receipt.removed_more) == (3, 1)
     box.close()
 
 
