@@ -66,6 +66,10 @@ class ConsentEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     box_px: tuple[_Place, _Place, _Place, _Place] | None = None
     point_px: tuple[_Place, _Place] | None = None
 
+    def __repr__(self) -> str:
+        """Nothing of it: where a face is stays out of every text, and so does the reference."""
+        return "ConsentEntry(...)"
+
     @property
     def placed(self) -> bool:
         """Whether it says where the person is."""

@@ -73,6 +73,11 @@ def test_a_consent_may_say_where_its_person_is():
     )
 
 
+def test_a_consent_does_not_show_in_texts():
+    """An exception that names one tells neither the reference nor the place."""
+    assert repr(ConsentEntry("canary", box_px=(1, 2, 3, 4))) == "ConsentEntry(...)"
+
+
 def test_scene_defaults_to_the_cameras_own():
     """A header without a scene gets the camera's."""
     assert parse(head(camera="hall")).scene == "masks"
