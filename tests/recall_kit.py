@@ -127,6 +127,10 @@ class Case:
                 points.append(apply(self.to_frame, np.array(landmarks, np.float32)))
         return Truth(np.array(boxes, np.float32), np.array(points, np.float32))
 
+    def everyone(self) -> np.ndarray:
+        """(n, 4) boxes of all people, those that the frame cuts off or leaves out too."""
+        return np.array([self._box(box) for box, _ in PEOPLE[self.photo]], np.float32)
+
     def _box(self, box: tuple[int, int, int, int]) -> np.ndarray:
         """Bounds of the turned ellipse that fills a box: a head has no corners."""
         x1, y1, x2, y2 = box
@@ -155,20 +159,16 @@ def _group(frame: tuple[int, int], angle: int) -> Case:
 
 
 def by_area() -> Iterator[Case]:
-    """Faces that fill an upright frame."""
+    """Faces that fill an upright frame, or a wide one on their side."""
     for n, area in enumerate(AREAS):
         for turn in (0, 90, 180, 270):
-            for m, frame in enumerate((PHONE, UPRIGHT)):
-                x1, y1, x2, y2 = PEOPLE["astronaut"][0][0]
-                seen = frame if turn % 180 == 0 else frame[::-1]
-                scale = math.sqrt(area * frame[0] * frame[1] / ((x2 - x1) * (y2 - y1)))
-                number = 2 * n + m if m else 6
-                photo, one = ("astronaut", 0) if number % 7 == 6 else ("t1", number % 7)
+            for frame, number in ((PHONE, 6), (UPRIGHT, 2 * n + 1)):
+                photo, one = ("astronaut", 0) if number == 6 else ("t1", number)
                 (x1, y1, x2, y2), _ = PEOPLE[photo][one]
                 scale = math.sqrt(area * frame[0] * frame[1] / ((x2 - x1) * (y2 - y1)))
                 yield Case(
-                    photo, seen, ((x1 + x2) / 2, (y1 + y2) / 2), scale, turn,
-                    f"area {area:.0%}", one,
+                    photo, frame if turn % 180 == 0 else frame[::-1],
+                    ((x1 + x2) / 2, (y1 + y2) / 2), scale, turn, f"area {area:.0%}", one,
                 )  # fmt: skip
 
 
@@ -197,3 +197,9 @@ def match(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
     overlap = iou(truth, np.asarray(found, np.float32))
     best = overlap.argmax(axis=1)
     return np.where(overlap.max(axis=1) >= SAME_IOU, best, -1)
+
+
+def inter_eye(points: np.ndarray) -> float:
+    """Distance between the eyes of a face, px; of a profile that from the eyes to the mouth."""
+    eyes = float(np.linalg.norm(points[1] - points[0]))
+    return max(eyes, float(np.linalg.norm(points[3:].mean(axis=0) - points[:2].mean(axis=0))))
