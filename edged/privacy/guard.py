@@ -33,6 +33,7 @@ from edged.privacy.regions import (
     apart,
     elsewhere,
     fill_region,
+    imagined,
     is_solid,
     owners,
     paint,
@@ -219,8 +220,9 @@ class Guard:
         strangers: list[Face] = []
         for face, owner in zip(seen, owned, strict=True):
             if owner is None:
-                strangers.append(face)
-                reason = Reason.FACE_UNEXPECTED
+                if not imagined(check.frame, check.out, face, check.search):
+                    strangers.append(face)
+                    reason = Reason.FACE_UNEXPECTED
             elif self._exposed(check, face, owner, suspects):
                 strangers.append(face)
                 failed += [owner] if owner.action == "swapped" and owner not in failed else []

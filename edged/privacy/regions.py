@@ -27,6 +27,9 @@ an output face is no artefact of a swap and the hair round it."""
 FILL_MARGIN = 1.25
 """A filled box is so much larger than the detector's, which is tight at hair and chin."""
 
+UNTOUCHED = 0.9
+"""Share of a face's pixels from which they are the input's own; a fill's edge may reach in."""
+
 Rect = tuple[int, int, int, int]
 
 
@@ -107,6 +110,19 @@ def shown(frame: Image, face: Face, search: Search) -> bool:
         for found in search(np.ascontiguousarray(frame[y1:y2, x1:x2]))
         for points in (found.landmarks, *found.others)
     )
+
+
+def imagined(frame: Image, out: Image, face: Face, search: Search) -> bool:
+    """Whether an output face that no region explains is nobody's.
+
+    A fill beside a wall can look like a face to one detector.  What a close look did not
+    confirm, on the input's own pixels, which show nobody there close up, was one of those.
+    """
+    x1, y1, x2, y2 = clip(face.box, frame.shape[1], frame.shape[0])
+    if not face.doubtful or x1 >= x2 or y1 >= y2:
+        return False
+    same = (out[y1:y2, x1:x2] == frame[y1:y2, x1:x2]).all(axis=2).mean()
+    return bool(same >= UNTOUCHED) and not shown(frame, face, search)
 
 
 def is_solid(out: Image, rect: Rect, fill_bgr: tuple[int, int, int]) -> bool:

@@ -23,6 +23,8 @@ from edged.geometry import nms, unturn_boxes
 from edged.pipeline_parts import Job
 from edged.privacy.guard import Passed
 
+pytestmark = pytest.mark.timeout(900)
+
 FIRST, EVERY = 2, 12
 """One case in so many: 24 of 280."""
 

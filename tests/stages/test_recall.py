@@ -19,11 +19,13 @@ from edged.stages.spots import Memory
 from edged.stages.views import Effort
 from edged.stages.yunet import YuNet
 
+pytestmark = pytest.mark.timeout(900)
+
 SHOT = Effort((640, 256, 128), (0, 1, 2, 3), tiles=True, close_px=128, every=True)
 """A shot with the default settings."""
 
-EVERY = 5
-"""One case in so many: 56 of 280, in which each size, frame and turn occurs."""
+EVERY = 6
+"""One case in so many: 47 of 280, in which each size, frame and turn occurs."""
 
 LEAST = 0.95
 
