@@ -3,9 +3,10 @@
 A stream frame gets the first detector at the stream's sizes, and a close look at every spot
 where a face was a moment ago and is not seen now, or leans.  A full look follows every
 `full_look_every_n` frames, when faces came or went, and whenever none is seen: all detectors,
-sizes and tiles upright, and in one further quarter turn the first detector; the turns take
-turns.  Who is found in one is followed by close looks.  A stream frame that is published is
-looked at like a shot, after the quick look, whose landmarks hold where both see a face.
+sizes and tiles upright, and the first detector in one further quarter turn and one diagonal;
+the turns take turns.  Who is found in one is followed by close looks.  A stream frame that is
+published is looked at like a shot, after the quick look, whose landmarks hold where both see a
+face.
 
 Knows efforts and where faces were; knows no pixels and no persons.
 """
@@ -87,18 +88,24 @@ class Lookout:
             camera.since_full = 0
             effort = replace(thorough, expected=expected)
             if not job.whole:
-                effort = replace(effort, turns=(0,), aside=self._aside(camera), every=False)
+                effort = self._full(effort, camera)
             with watch("search"):
                 quick, faces = faces, picture.search(self._studio.stages.detectors, effort)
             anchored(faces, quick)  # or pastes would jump at every full look
         camera.memory.update(faces, job.now_ms, hold_ms)
         return faces, effort
 
-    def _aside(self, camera: _Camera) -> tuple[int, ...]:
-        """The quarter turn that a full look takes besides upright."""
-        turns = [d // 90 for d in self._studio.settings.rotations_deg if d]
+    def _full(self, thorough: Effort, camera: _Camera) -> Effort:
+        """Upright with everything, and the next quarter turn and diagonal."""
+        turns = [turn for turn in thorough.turns if turn]
         camera.full_looks += 1
-        return (turns[camera.full_looks % len(turns)],) if turns else ()
+        return replace(
+            thorough,
+            turns=(0,),
+            aside=(turns[camera.full_looks % len(turns)],) if turns else (),
+            diagonals=(thorough.diagonals[camera.full_looks % 2],) if turns else (),
+            every=False,
+        )
 
 
 def eyes(detectors: Sequence[Detector], effort: Effort, shape: tuple[int, ...]) -> Search:
@@ -110,7 +117,7 @@ def eyes(detectors: Sequence[Detector], effort: Effort, shape: tuple[int, ...]) 
         shape: of the input; a cutting of another shape is looked at in every turn, since
             spots of the whole picture mean nothing there.
     """
-    inside = replace(effort, expected=(), turns=(0, 1, 2, 3), aside=())
+    inside = replace(effort, expected=(), turns=(0, 1, 2, 3), aside=(), diagonals=())
 
     def look(picture: Image) -> list[Face]:
         return search(picture, detectors, effort if picture.shape == shape else inside)

@@ -29,6 +29,10 @@ from edged.stages.swap import Swapper
 from edged.stages.views import Effort
 from edged.transport.wire import GuardNote
 
+DIAGONALS_DEG = (-45.0, 45.0, 135.0, -135.0)
+"""Half-way between quarter turns, where upright detectors miss one face in twenty (seen at
+2 of 39), and none where they are shown the picture so.  The first two are of upright heads."""
+
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Studio:
@@ -70,10 +74,12 @@ class Studio:
     def shot_effort(self, *, tiles: bool) -> Effort:
         """All that there is: detectors, sizes and turns, and a close look at each face."""
         settings = self.settings
+        turned = len(settings.rotations_deg) > 1
         return Effort(
             settings.sizes_px,
             tuple(d // 90 for d in settings.rotations_deg),
             tiles=tiles,
+            diagonals=DIAGONALS_DEG if turned else (),
             close_px=min(settings.sizes_px),
             every=True,
         )

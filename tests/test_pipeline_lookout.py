@@ -75,17 +75,17 @@ def test_a_full_look_takes_the_quarter_turns_in_turn():
         first.sides.clear()
         second.sides.clear()
         outcome = pipeline.process(frame([LEFT]), stream(100 * n))
-        # quick; full upright and aside at two sizes; the output as the full look
-        assert first.sides == [512, *[512, 512, 128, 128] * 2]
+        # quick; full upright and aside at two sizes, one diagonal; the output as the full look
+        assert first.sides == [512, *[512, 512, 128, 128, 512] * 2]
         assert second.sides == [512, 128] * 2
-        assert outcome.guard.looks == 2 * (2 * 2 + 2)
+        assert outcome.guard.looks == 2 * (2 * 2 + 2 + 1)
 
 
 def test_a_shot_looks_closely_at_everyone_and_moves_no_memory(followed):
-    """Every size and turn, then one close look a face."""
+    """Every size, turn and diagonal, then one close look a face."""
     pipeline, detector = followed
     pipeline.process(frame(), shot())
-    assert len(detector.sides) == 2 * (4 * 2 + 2)
+    assert len(detector.sides) == 2 * (4 * 2 + 4 + 2)
     detector.sides.clear()
     pipeline.process(frame(), stream(100))
     assert detector.sides == [512, 512]

@@ -85,7 +85,7 @@ def search(
             if view.tile and detector.family in WHOLE_ONLY:
                 continue
             seen = show(view, detector)
-            if view.turn:
+            if view.turn or view.spot:
                 seen = seen.above(TURNED_MIN_SCORE)
             if len(seen):
                 found.append(in_picture(seen, view))

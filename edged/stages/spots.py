@@ -91,14 +91,17 @@ def to_look_at(faces: Sequence[Face], expected: Sequence[Spot], *, every: bool) 
     return [*missed, *(s for s in found if every or abs(s.lean_deg) > LEANING_DEG)][:MOST]
 
 
-def in_picture(seen: Detections, spot: Spot, side: int) -> Detections:
-    """Findings of a close look, in px of the picture: those of the face that it is about.
+def in_picture(seen: Detections, spot: Spot, side: int, *, everywhere: bool = False) -> Detections:
+    """Findings of a look at a spot, in px of the picture.
+
+    A close look counts for the face that it is about, in its middle, and not `everywhere`.
 
     Boxes are the bounds of the ellipse that fills them: a head has no corners, and the
     bounds of a leaning box's corners would be too large by up to 41 %.
     """
     centres = seen.landmarks.mean(axis=1)
     middle = np.linalg.norm(centres - side / 2, axis=1) < MIDDLE * side
+    middle |= everywhere
     back = invert(spot.to_view(side))
     boxes = seen.boxes[middle]
     centre = apply(back, (boxes[:, :2] + boxes[:, 2:]) / 2)

@@ -13,6 +13,7 @@ from graph_kit import of_file
 from recall_kit import VGA, inter_eye, match, matrix
 from shots import say
 
+from edged.pipeline_studio import DIAGONALS_DEG
 from edged.stages.scrfd import Scrfd
 from edged.stages.search import search
 from edged.stages.spots import Memory
@@ -21,11 +22,18 @@ from edged.stages.yunet import YuNet
 
 pytestmark = pytest.mark.timeout(900)
 
-SHOT = Effort((640, 256, 128), (0, 1, 2, 3), tiles=True, close_px=128, every=True)
+SHOT = Effort(
+    (640, 256, 128),
+    (0, 1, 2, 3),
+    tiles=True,
+    diagonals=DIAGONALS_DEG,
+    close_px=128,
+    every=True,
+)
 """A shot with the default settings."""
 
-EVERY = 6
-"""One case in so many: 47 of 280, in which each size, frame and turn occurs."""
+EVERY = 7
+"""One case in so many: 40 of 280, in which each size, frame and turn occurs."""
 
 LEAST = 0.95
 

@@ -123,3 +123,15 @@ def test_a_spot_far_outside_the_picture_shows_black():
         spot = Spot((x, x, x + 5000, x + 5000), 30.0)
         assert search(np.full((90, 160, 3), 255, np.uint8), [Upright()],
                       Effort((128,), close_px=SIDE, expected=(spot,))) == []  # fmt: skip
+
+
+@pytest.mark.parametrize("angle_deg", [-45, 45, 135])
+@pytest.mark.parametrize("shape", [(1080, 1920), (1920, 1080), (480, 640)])
+def test_a_face_between_two_turns_is_found_in_a_diagonal(shape, angle_deg):
+    """Wherever it lies in the picture; the corners are shown, too."""
+    height, width = shape
+    for x, y in ((width / 2, height / 2), (0.12 * width, 0.12 * height), (0.85 * width, 90)):
+        truth = points(x, y, 150, angle_deg)
+        effort = Effort((640,), diagonals=(45.0, -45.0, 135.0))
+        (seen,) = search(drawn(truth, height, width), [Upright()], effort)
+        assert np.abs(seen.landmarks[:2] - truth[:2]).max() < 6
