@@ -65,6 +65,9 @@ def event(name: str, reason: str = "", data: Mapping[str, Any] | None = None) ->
     )
 
 
+_CONVERTER = RuntimeChoice("cpu", "fp32", "a converter runs once a person", wished=True)
+
+
 def info(
     config: Config,
     kit: Kit,
@@ -86,6 +89,10 @@ def info(
         receipt_key: that receipts of purges are verified with.
         c2pa: whose certificate signs pictures, until when; empty when none does.
     """
+    choices = {
+        **{one.id: _CONVERTER for one in kit.recipes.values() if one.kind == "converter"},
+        **kit.serving.models,
+    }
     recipes = {
         model_id: {
             "kind": recipe.kind,
@@ -94,11 +101,7 @@ def info(
             "verified": recipe.verified,
             "builtin": recipe.builtin,
             "sha256": _file_hash(config, recipe.file),
-            **(
-                {"runtime": _runtime(kit.serving.models[model_id])}
-                if model_id in kit.serving.models
-                else {}
-            ),
+            **({"runtime": _runtime(choices[model_id])} if model_id in choices else {}),
         }
         for model_id, recipe in kit.recipes.items()
     }

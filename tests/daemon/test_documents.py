@@ -93,7 +93,10 @@ SWAPPER_ON = RuntimeChoice(
 
 def info(config):
     kit = SimpleNamespace(
-        recipes={name: load_recipe(name) for name in ("builtin_detector", "builtin_swapper")},
+        recipes={
+            name: load_recipe(name)
+            for name in ("builtin_detector", "builtin_swapper", "crossface_ghost")
+        },
         choice=RuntimeChoice("cpu", "fp32", "the default", wished=True),
         serving=SimpleNamespace(models={"builtin_swapper": SWAPPER_ON}),
         residency=SimpleNamespace(runtime="", reason="no room in /var/lib/edged/x"),
@@ -129,6 +132,12 @@ def test_info_says_what_runs_each_model(config):
     assert found["engine"] == {"status": "accepted", "figures": {"psnr_db": 51.0}}
     assert found["unproven"].startswith("native TensorRT: unproven")
     assert "unproven" not in info(config)["runtime"]
+
+
+def test_info_says_that_converters_run_on_the_cpu(config):
+    """Whatever the networks that work on frames run on."""
+    found = info(config)["models"]["crossface_ghost"]["runtime"]
+    assert (found["name"], found["reason"]) == ("cpu", "a converter runs once a person")
 
 
 def test_info_says_where_frames_are_worked_on(config):
