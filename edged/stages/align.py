@@ -83,11 +83,15 @@ def _averaged(image: Image, to_crop: Matrix, size_px: int, step: int) -> tuple[I
     seen = apply(invert(to_crop), corners)
     reach = np.concatenate([seen.min(axis=0) - step, seen.max(axis=0) + step + 1])
     x1, y1, x2, y2 = clip(reach.astype(np.float32), image.shape[1], image.shape[0])
-    wide, tall = (x2 - x1) // step, (y2 - y1) // step
+    wide, tall = -(-(x2 - x1) // step), -(-(y2 - y1) // step)
     if not (wide and tall):
-        return image, to_crop  # outside, or a sliver
-    part = image[y1 : y1 + tall * step, x1 : x1 + wide * step]
-    small = part
+        return image, to_crop  # outside
+    small = image[y1 : y1 + tall * step, x1 : x1 + wide * step]
+    beyond = tall * step - small.shape[0], wide * step - small.shape[1]
+    if any(beyond):  # the last squares reach over the picture's edge
+        small = np.asarray(
+            cv2.copyMakeBorder(small, 0, beyond[0], 0, beyond[1], cv2.BORDER_REPLICATE), np.uint8
+        )
     while small.shape[0] > tall:
         half = small.shape[1] // 2, small.shape[0] // 2
         small = np.asarray(cv2.resize(small, half, interpolation=cv2.INTER_AREA), np.uint8)

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from edged.geometry import invert
-from edged.stages.paste import DETAIL_ZERO, Mask, blend, oval_mask, paste, paste_detail
+from edged.stages.paste import (
+    DETAIL_ZERO,
+    Mask,
+    blend,
+    box_mask,
+    oval_mask,
+    paste,
+    paste_detail,
+)
 
 SIDE = 32
 FULL = Mask.of(np.ones((SIDE, SIDE), np.float32))
@@ -181,3 +189,19 @@ def test_a_detail_outside_the_frame_is_added_nowhere():
     )  # fmt: skip
     assert rect[0] == rect[2] or rect[1] == rect[3]
     assert (picture == 9).all()
+
+
+@pytest.mark.parametrize("side", [64, 128, 256, 512])
+def test_a_box_is_all_of_the_crop_with_a_rim_that_fades(side):
+    """Whole in the middle, nothing at the border, alike on all sides, made once."""
+    alpha = box_mask(side).alpha
+    assert box_mask(side) is box_mask(side)
+    inner = side // 6
+    assert (alpha[inner:-inner, inner:-inner] == 255).all()
+    assert not alpha[[0, -1]].any()
+    assert not alpha[:, [0, -1]].any()
+    assert np.array_equal(alpha, alpha.T)
+    assert np.array_equal(alpha, alpha[::-1])
+    rise = np.diff(alpha[side // 2, : side // 2].astype(int))
+    assert (rise >= 0).all()
+    assert rise.max() <= 1 + 1.6 * 255 * 7 / side, "no step that shows as a line"
