@@ -39,12 +39,12 @@ class Drift:
     recogniser: Embedder
     template_name: str
 
-    def __call__(self, before: Image, after: Image) -> tuple[Floats, Floats]:
+    def __call__(self, before: Sequence[Image], after: Sequence[Image]) -> tuple[Floats, Floats]:
         """Drift of each of n faces, in one run of the recogniser.
 
         Args:
-            before: (n, S, S, 3) uint8 BGR, what the restorer was given.
-            after: likewise, what became of it.
+            before: n crops, (S, S, 3) uint8 BGR each, that the restorer was given.
+            after: likewise, what became of them.
 
         Returns:
             (n,) float32, 0 (the same) to 2, and (n, d) unit vectors of the faces before.
@@ -54,13 +54,13 @@ class Drift:
         return _apart(anchors, vectors[len(before) :]), anchors
 
     def eased(
-        self, anchors: Floats, before: Image, after: Image, most: float
+        self, anchors: Floats, before: Sequence[Image], after: Sequence[Image], most: float
     ) -> tuple[Floats, Floats]:
         """For faces that drifted too far: the largest of `SHARES` that does not.
 
         Args:
             anchors: (n, d) unit vectors of the faces before.
-            before: (n, S, S, 3) uint8 BGR.
+            before: n crops, (S, S, 3) uint8 BGR each.
             after: likewise.
             most: the bound.
 
@@ -69,7 +69,7 @@ class Drift:
             drifts at them.
         """
         tried = [
-            cv2.addWeighted(new, share, old, 1 - share, 0)
+            np.asarray(cv2.addWeighted(new, share, old, 1 - share, 0), np.uint8)
             for share in SHARES
             for old, new in zip(before, after, strict=True)
         ]

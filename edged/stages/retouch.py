@@ -112,16 +112,21 @@ class Retoucher:
         fits = [_fit(kept, now) for kept, now in zip(old, sketches, strict=False)]
         due = [*range(len(crops))]
         if not wish.at_once:
-            due = memory.due(keys, wish.every_n, [over_all(one) for one in fits])
-        out, touches = np.array(crops), [Touch("waiting") for _ in crops]
-        made = self.restorer(crops[due], wish.strength)
-        fresh = self._measured(crops[due], made, wish, [old[i] for i in due], memory.frame)
+            due = sorted(memory.due(keys, wish.every_n, [over_all(one) for one in fits]))
+        all_due = len(due) == len(crops)
+        some = crops if all_due else crops[due]
+        made = self.restorer(some, wish.strength)
+        fresh = self._measured(some, made, wish, [old[i] for i in due], memory.frame)
+        out = made if all_due else np.array(crops)  # crops are large: copied where they must be
+        touches = [Touch("waiting") for _ in crops]
         for i, picture, new in zip(due, made, fresh, strict=True):
             if sketches:
                 new.detail, new.sketch = detail_of(picture, crops[i]), sketches[i]
                 new.level = ALL if wish.at_once else _risen(old[i], ALL)
             memory.keep(keys[i], new)
-            out[i] = _shown(crops[i], picture, new)
+            shown = _shown(crops[i], picture, new)
+            if not all_due or shown is not picture:
+                out[i] = shown
             touches[i] = _touch("anew", wish, new)
         for i in {*range(len(crops))} - {*due}:
             kept = old[i]
@@ -150,13 +155,13 @@ class Retoucher:
         ]
         if not rows:
             return new
-        drifts, anchors = self.drift(crops[rows], made[rows])
+        before, after = [crops[i] for i in rows], [made[i] for i in rows]
+        drifts, anchors = self.drift(before, after)
         shares = np.ones(len(rows), np.float32)
         far = np.flatnonzero(drifts > wish.max_drift)
         if far.size:
-            beyond = np.asarray(rows)[far]
             shares[far], drifts[far] = self.drift.eased(
-                anchors[far], crops[beyond], made[beyond], wish.max_drift
+                anchors[far], [before[i] for i in far], [after[i] for i in far], wish.max_drift
             )
         for row, share, drift in zip(rows, shares.tolist(), drifts.tolist(), strict=True):
             new[row].drift, new[row].measured = drift, frame
