@@ -34,13 +34,14 @@ def mirror(crop: Image) -> Image:
     return np.ascontiguousarray(crop[:, ::-1])
 
 
-def eye_bar(crop: Image) -> Image:
-    """A black bar over the eyes of an ArcFace crop."""
+def eye_bar(crop: Image, template_name: str = "arcface_128") -> Image:
+    """A black bar over the eyes, 0.6 eye distances high, of a crop by some template."""
     size = crop.shape[0]
     barred = crop.copy()
-    eyes = float(template("arcface_128", size)[:2, 1].mean())
-    half = 12 * size / 128
-    barred[round(eyes - half) : round(eyes + half)] = 0
+    left, right = template(template_name, size)[:2]
+    middle = float((left[1] + right[1]) / 2)
+    half = 0.3 * float(right[0] - left[0])
+    barred[max(0, round(middle - half)) : round(middle + half)] = 0
     return barred
 
 
@@ -66,3 +67,10 @@ ATTACKS: dict[str, Attack] = {
     "noise": noisy,
 }
 """By name, for reports."""
+
+
+def attacked(name: str, crop: Image, template_name: str) -> Image:
+    """A crop by some template after the attack of this name."""
+    if name == "eye-bar":
+        return eye_bar(crop, template_name)
+    return np.ascontiguousarray(ATTACKS[name](crop))

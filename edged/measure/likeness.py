@@ -14,7 +14,7 @@ import numpy as np
 
 from edged.cast import make_character
 from edged.faces import Floats, Image, Tensor
-from edged.measure.attacks import ATTACKS
+from edged.measure.attacks import ATTACKS, attacked
 from edged.measure.identity import FEWEST_PEOPLE, aligned, to_template
 from edged.measure.people import Gathered, Shown, Told
 from edged.measure.rates import Parted, part
@@ -175,7 +175,8 @@ def _attacked(one: Shown, stages: Stages, name: str) -> Image:
     canvas = HostPicture(one.image).canvas(out)
     to_swap = [to_template(one, swapper.template_name, swapper.size_px)]
     crop = crops(one.image, to_swap, swapper.size_px)[0]
-    canvas.paste(np.ascontiguousarray(ATTACKS[name](crop))[None], to_swap, stages.swap_mask)
+    changed = attacked(name, crop, swapper.template_name)
+    canvas.paste(changed[None], to_swap, stages.swap_mask)
     return np.asarray(aligned(Shown(0, "", out, one.landmarks))[0], np.uint8)
 
 

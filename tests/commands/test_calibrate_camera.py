@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 from photos import astronaut, t1
 from typer.testing import CliRunner
 
+from edged.commands import calibrate_camera
 from edged.commands.calibrate import app
 from edged.config import loads
 from edged.config.starter import starter
@@ -123,6 +126,42 @@ def test_an_unknown_scene_is_refused():
     done = camera("0", "--scene", "no")
     assert isinstance(done.exception, ConfigError)
     assert "hide, poster" in str(done.exception)
+
+
+class Fast:
+    """A camera that gives a frame every 10 ms, each as grey as its number."""
+
+    live, fps = True, 0.0
+
+    def __init__(self, frames):
+        self.left, self.number, self.closed = frames, 0, False
+
+    def read(self):
+        if self.number == self.left:
+            return None
+        self.number += 1
+        time.sleep(0.01)
+        return np.full((4, 4, 3), self.number, np.uint8)
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_camera_is_read_on_between_looks(monkeypatch):
+    """Ten looks a second of a hundred frames: every look is at the newest, none at a queue."""
+    camera = Fast(60)
+    monkeypatch.setattr(calibrate_camera, "open_source", lambda _: camera)
+    seen = [int(frame[0, 0, 0]) for frame in calibrate_camera._frames("0", 10.0)]
+    assert 4 <= len(seen) <= 8
+    assert all(b - a >= 6 for a, b in pairwise(seen))
+    assert camera.closed
+
+
+def test_a_video_is_looked_at_in_its_own_time(tmp_path):
+    """Five looks a second of 25 frames: every fifth frame, however fast the machine is."""
+    source = video(tmp_path / "v.avi", lambda frame, i: 0 * frame + 2 * i, frames=50)
+    seen = [frame.mean() / 2 for frame in calibrate_camera._frames(source, 5.0)]
+    assert seen == pytest.approx([0, 5, 10, 15, 20, 25, 30, 35, 40, 45], abs=0.7)
 
 
 def test_ctrl_c_keeps_what_was_measured(tmp_path):

@@ -16,7 +16,7 @@ from measure_kit import group_folder
 from photos import astronaut
 from typer.testing import CliRunner
 
-from edged.calibration import load
+from edged.calibration import guard_files, load
 from edged.commands.calibrate import app
 from edged.errors import ConfigError
 
@@ -84,6 +84,8 @@ def test_real_networks_are_measured(tmp_path, test_models):
     table = load(tmp_path / "calibration/guard.toml")
     assert 0.3 < table.recognisers["test_mbf"].identity_max < 0.5
     assert 0.4 < table.swappers["builtin_swapper"].coarse_max < 0.65
+    found = load(*guard_files(models)).bounds("test_mbf", "builtin_swapper")
+    assert found is not None  # where the engine looks
     assert "test_mbf: identity_max" in done.stdout
     assert "people are few" in done.stdout
 

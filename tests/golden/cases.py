@@ -22,7 +22,7 @@ from edged.builtin.character import SIZE, draw_character
 from edged.builtin.mask import inner_face_mask
 from edged.builtin.pack import write_pack
 from edged.geometry import similarity, template
-from edged.measure.attacks import ATTACKS
+from edged.measure.attacks import ATTACKS, attacked
 from edged.privacy.pixels import coarse_correlation, untouched_share
 from edged.runtime.emap import read_emap
 from edged.stages import mouth
@@ -301,7 +301,7 @@ def boost_parts():
 def guard_pixels():
     """Coarse correlation and untouched share of every attack on Kim, and of a swap."""
     before = crops(person("kim")[0], [to_crop("kim", "arcface_112", 112)], 112)[0]
-    after = [attack(before) for name, attack in ATTACKS.items() if name != "noise"]
+    after = [attacked(name, before, "arcface_112") for name in ATTACKS if name != "noise"]
     other = crops(person("robin")[0], [to_crop("robin", "arcface_112", 112)], 112)[0]
     return np.array(
         [(coarse_correlation(before, a), untouched_share(before, a)) for a in [*after, other]]
