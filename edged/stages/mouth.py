@@ -51,7 +51,8 @@ def outlines(lips: Sequence[Points], to_crop: Sequence[Matrix]) -> Layer:
     masks = []
     for points, matrix in zip(lips, to_crop, strict=True):
         drawn = np.zeros((SIDE_PX, SIDE_PX), np.uint8)
-        hull = cv2.convexHull(np.rint(apply(matrix, points) * 16).astype(np.int32))
+        near = np.clip(apply(matrix, points), -SIDE_PX, 2 * SIDE_PX)  # what is drawn has 16 bits
+        hull = cv2.convexHull(np.rint(near * 16).astype(np.int32))
         cv2.fillConvexPoly(drawn, hull, 255, cv2.LINE_AA, shift=4)
         masks.append(_kept(_swollen(drawn, SIDE_PX // 24)))
     return Layer(np.stack(masks), to_crop)

@@ -163,3 +163,12 @@ def test_a_large_face_off_the_frame_is_black(shift):
     assert not fine_crops(
         np.full((90, 90, 3), 255, np.uint8), [similar(0.1, middle=(shift, shift))], 64
     ).any()
+
+
+@pytest.mark.parametrize("scale", [0.45, 0.37, 0.3, 0.24, 0.145, 0.11])
+def test_a_large_face_inside_the_frame_has_no_dark_rim(scale):
+    """Its last column and row are the picture's, as all others are."""
+    image = np.full((900, 900, 3), 200, np.uint8)
+    for offset in range(9):
+        to_crop = similar(scale, 0.2, middle=(440.0 + offset, 450.0 - 0.7 * offset))
+        assert (fine_crops(image, [to_crop], 64) == 200).all()

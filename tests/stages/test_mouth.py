@@ -54,6 +54,14 @@ def test_nothing_beyond_the_zone_is_kept_whatever_the_landmarks(numbers):
     assert not beyond_zone(kept(layer)).any()
 
 
+@given(st.lists(st.floats(-1e9, 1e9), min_size=24, max_size=24))
+@settings(max_examples=50, deadline=None)
+def test_no_outline_keeps_anything_beyond_the_zone(numbers):
+    """Whatever a landmark network says."""
+    ring = np.array(numbers, np.float32).reshape(12, 2)
+    assert not beyond_zone(kept(mouth.outlines([ring], TO_CROP[:1]))).any()
+
+
 @pytest.mark.parametrize("bad", [np.full((5, 2), 9.0), np.full((5, 2), np.nan)])
 def test_landmarks_without_a_mouth_keep_nothing(bad):
     """One point, or no numbers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from edged.bench.standins import masks
 from edged.errors import EngineError
+from edged.scene import Part
 from edged.stages.segment import REGIONS, SOFT_PX, Occluder, Parser, regions_mask, soften
 
 
@@ -99,6 +101,11 @@ def test_a_parser_s_regions_are_named():
     assert inner[75, 64] > 240
     assert inner[1, 1] == 0
     assert not regions_mask(labels, ["hat"]).any()
+
+
+def test_a_scene_can_name_every_region_and_no_other():
+    """Configuration and stage know the same names."""
+    assert set(get_args(Part)) == set(REGIONS)
 
 
 def test_every_class_but_background_and_cloth_belongs_to_one_region():
