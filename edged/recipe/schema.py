@@ -114,7 +114,8 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             likewise.
         strides: of a detector's outputs.
         anchors: of a detector, for each cell.
-        own_mask: whether a swapper's file gives how much of its picture is to be pasted.
+        own_mask: whether a swapper's file tells by which mask its picture was blended with
+            its target; what that leaves out is not pasted.
         source: of a swapper, see there.
         crop_scale: side of the crop in units of the face's box, for networks that see a
             piece of the picture round a face.

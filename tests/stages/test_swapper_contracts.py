@@ -171,7 +171,8 @@ def reference(name, target, source_picture):
             source = source / np.linalg.norm(source)
     made, *rest = net(model(name), {"target": planes(target, mean, std), "source": source})
     rgb = made[0].transpose(1, 2, 0) * np.array(std) + np.array(mean)
-    mask = np.clip(rest[0][0, 0], 0, 1) * 255 if rest else None
+    # Its picture is blended by its mask already, so from a quarter on it is pasted whole.
+    mask = np.clip(rest[0][0, 0] * 4, 0, 1) * 255 if rest else None
     return np.clip(rgb, 0, 1)[..., ::-1] * 255, mask
 
 

@@ -61,8 +61,8 @@ CONTRACTS = {
     "uniface_256": SwapperContract("uniface_256", source_px=256),
     "blendswap_256": SwapperContract("blendswap_256", source_px=112, bounds=(0.0, 1.0)),
 }
-"""File name without suffix -> contract.  Whether HyperSwap's inputs are FP16 was not seen:
-both are about."""
+"""File name without suffix -> contract.  HyperSwap's export code casts at its ends; a copy whose
+ends are FP16 is the worst case."""
 
 
 def build(name: str) -> onnx.ModelProto:

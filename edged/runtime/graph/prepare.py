@@ -19,12 +19,12 @@ What a prepared graph takes and gives (n: faces, open where the graph is batched
     scrfd, yunet  picture uint8 [1,H,W,3] BGR       -> scores float32 [k], boxes float32 [k,4],
                                                        landmarks float32 [k,5,2], checks float32 [1]
 
-A swapper whose recipe says `own_mask` gives `masks` uint8 [n,S,S], too: 255 where its picture
-is to be pasted whole.  `checks` is a mean over what the network gave, in float32: it is
-finite only if every value was, which bytes would hide.  `strength` blends: round(crop *
-(1 - strength) + net * strength).  Embeddings are as the file gives them, not normalised.
-Names of what is added begin with `pre/` and `post/`; tensors of the file that are called so
-get `net/` before.
+A swapper whose recipe says `own_mask` gives `masks` uint8 [n,S,S], too: 0 where it left the
+target alone, 255 where its picture is to be pasted whole.  `checks` is a mean over what the
+network gave, in float32: it is finite only if every value was, which bytes would hide.
+`strength` blends: round(crop * (1 - strength) + net * strength).  Embeddings are as the file
+gives them, not normalised.  Names of what is added begin with `pre/` and `post/`; tensors of
+the file that are called so get `net/` before.
 """
 
 from __future__ import annotations

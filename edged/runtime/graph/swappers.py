@@ -15,6 +15,10 @@ from edged.runtime.graph.crops import CHANNELS, check, type_of
 from edged.runtime.graph.emit import FLOAT, UINT8, Emitter
 from edged.runtime.graph.work import Ends, Extent, Work, declare
 
+WHOLE_FROM = 0.25
+"""Share from which a network's picture is pasted whole; below, the frame fades in, which is
+sharper than its crop."""
+
 
 def outputs(work: Work) -> list[str]:
     """Those outputs of the file that count: its first one, and a swapper's mask.
@@ -79,13 +83,19 @@ def _swapped(work: Work, side: int, source: Ends) -> None:
 
 
 def _mask(work: Work, output: str, side: int) -> None:
-    """Shares 0..1 of [n, 1, S, S] or [n, S, S] -> `masks`, and their means."""
+    """Shares 0..1 of [n, 1, S, S] or [n, S, S] -> `masks`, and their means.
+
+    The network has blended its picture with the target by them already, so the paste must
+    not do it again: it takes the picture as it is, but for what the network left alone.
+    """
     emit = Emitter(work.model, "post/mask/")
     share = pictures.floats(emit, output, type_of(work, output))
     flat = emit.reshaped(share, (-1, side, side), name="flat")
     emit.mean(flat, (1, 2), name="mean")
     bounds = emit.constant("none", 0.0), emit.constant("all", 255.0)
-    levels = emit.op("Clip", emit.scaled(flat, 255.0, name="levels"), *bounds, name="clipped")
+    levels = emit.op(
+        "Clip", emit.scaled(flat, 255 / WHOLE_FROM, name="levels"), *bounds, name="clipped"
+    )
     emit.cast(emit.op("Round", levels, name="rounded"), UINT8, name="bytes", out="masks")
 
 

@@ -63,14 +63,14 @@ def test_an_engine_is_accepted_on_what_the_family_takes(name):
         assert seen.figures["psnr_db"] < 30
 
 
-def test_a_mask_tells_how_much_is_pasted():
-    """0 to 255, where the file gives 0 to 1."""
+def test_a_mask_tells_what_is_pasted():
+    """All from a quarter on: the file's picture is blended by its mask already."""
     dark, light = np.zeros((2, 256, 256, 3), np.uint8)
     light[:] = 255
     with running(swappers.build("hyperswap_1a_256"), "hyperswap_1a_256") as session:
         out = run(session, crops=np.stack([dark, light]), latents=np.zeros((2, 512), np.float32))
-    assert out["masks"][0].max() == round(255 / (1 + np.exp(4)))
-    assert out["masks"][1].min() == round(255 / (1 + np.exp(-4)))
+    assert out["masks"][0].max() == round(4 * 255 / (1 + np.exp(4)))
+    assert out["masks"][1].min() == 255
 
 
 def test_a_mask_that_is_not_finite_shows():
