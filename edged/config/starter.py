@@ -60,7 +60,7 @@ host = "127.0.0.1"
 # (5) Real models: look at their terms with `edged models list`, uncomment this, then
 # `edged models pull`.  Many are free for research only; accept_licence is your word that
 # their terms fit your use.  The guard needs measured bounds for swapper and recogniser, or it
-# keeps every picture in: README, "Bounds of the guard".
+# keeps every picture in: `edged calibrate guard FOLDER` measures them on photos.
 # [models]
 # detectors = ["det_10g", "yunet"]
 # embedder = "w600k_r50"

@@ -47,7 +47,6 @@ class BoothView:
         sides_px: shorter side of each measured face.
         spans: longer side of each, as a share of the frame's shorter one.
         sightings: faces over time.
-        shapes: sizes of frames that were seen.
     """
 
     search: Search
@@ -60,13 +59,11 @@ class BoothView:
     sides_px: list[float] = field(default_factory=list)
     spans: list[float] = field(default_factory=list)
     sightings: Sightings = field(default_factory=Sightings)
-    shapes: set[tuple[int, int]] = field(default_factory=set)
 
-    def add(self, frame: Image) -> int:
-        """Measure the next frame, (h, w, 3) uint8 BGR; how many faces it shows."""
+    def add(self, frame: Image) -> None:
+        """Measure the next frame, (h, w, 3) uint8 BGR."""
         found = self.search(frame)
         self.shape = frame.shape[0], frame.shape[1]
-        self.shapes.add(self.shape)
         boxes = np.stack([f.box for f in found]) if found else np.zeros((0, 4), np.float32)
         self.frames.append(frame_light(frame, boxes))
         if self.ordered:
@@ -78,7 +75,6 @@ class BoothView:
             self.background.append(
                 background_focus(frame, min(1.0, float(np.median(known))), boxes)
             )
-        return len(counted)
 
     def _face(self, frame: Image, face: Face) -> float:
         """Measure one face; crop px per frame px, or 0 for landmarks that say nothing."""

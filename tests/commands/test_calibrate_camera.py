@@ -172,7 +172,7 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path):
          "--frames", "10000", "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy(),
     )  # fmt: skip
-    while "in view" not in (said := process.stderr.readline()):
+    while "look at frames" not in (said := process.stderr.readline()):
         assert said, process.communicate()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
