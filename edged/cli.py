@@ -60,6 +60,7 @@ COMMANDS: dict[str, Entry] = {
     ),
     "send": Entry("edged.commands.send", "send", "Send photos and get the private pictures back."),
     "camera": Entry("edged.commands.camera", "camera", "Send a camera, a video or a folder."),
+    "keys": Entry("edged.commands.keys", "app", "Say who may send frames over the network."),
     "sheet": Entry("edged.commands.sheet", "sheet", "See before and after of every scene."),
     "status": Entry("edged.commands.status", "status", "Ask the running engine how it is."),
     "outbox": Entry("edged.commands.outbox", "outbox", "Show what waits for the broker."),

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import typer
 
+from edged.commands.options import CurveKey, ServerKey, curve_of
 from edged.commands.sources import Source, is_live, open_source
 from edged.errors import FrameError, LinkError
 from edged.faces import Image
@@ -50,6 +51,8 @@ def camera(  # noqa: PLR0917  # typer gives them by name
     endpoint: Annotated[
         str | None, typer.Option(help="ZeroMQ endpoint of the engine; this machine's if left out.")
     ] = None,
+    curve_key: CurveKey = None,
+    server_key: ServerKey = None,
 ) -> None:
     """Feed the engine from a camera, a video or a folder of pictures until Ctrl-C."""
     stop = threading.Event()
@@ -58,7 +61,7 @@ def camera(  # noqa: PLR0917  # typer gives them by name
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        with FrameClient(endpoint) as client:
+        with FrameClient(endpoint, curve=curve_of(curve_key, server_key)) as client:
             bridge = Bridge(
                 client,
                 camera=name,

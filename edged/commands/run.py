@@ -22,6 +22,7 @@ from edged.daemon import logs
 from edged.errors import EdgedError
 from edged.privacy import hardening, isolation
 from edged.privacy.launch import launched
+from edged.transport.lan import LISTENER_FD, handed_in, open_listener, take_over
 from edged.transport.notify import Notifier
 from edged.transport.rundir import default_run_dir, make_run_dir
 
@@ -52,8 +53,17 @@ def run(config: ConfigFile = None, run_dir: RunDir = None, verbose: Verbose = Fa
         program = launched(settings.isolation.mode, program)
     uplink_program = _command("uplink", path, folder, verbose=verbose)
     patience_s = max(WATCHDOG_S, _DEADLINES * settings.frames.deadline_ms / 1000)
+    # It stays open here, so that a camera only waits while the engine starts again.
+    listener = open_listener(settings.frames.lan.listen) if settings.frames.lan else None
+    fds = (listener.fileno(),) if listener else ()
     programs = [
-        Program("engine", tuple(program), watchdog_s=patience_s),
+        Program(
+            "engine",
+            tuple(program),
+            environment={LISTENER_FD: str(fds[0])} if fds else {},
+            pass_fds=fds,
+            watchdog_s=patience_s,
+        ),
         Program("uplink", tuple(uplink_program), watchdog_s=WATCHDOG_S),
     ]
     log.info("configuration %s, sockets in %s", path, folder)
@@ -70,14 +80,21 @@ def engine(config: ConfigFile = None, run_dir: RunDir = None, verbose: Verbose =
     notifier = Notifier()
     try:
         path, settings, folder = _begin(config, run_dir)
-        wanted = settings.isolation.mode
+        wanted, lan = settings.isolation.mode, settings.frames.lan
+        listeners = handed_in(os.environ)
+        if lan and not listeners and not _was_shut_in():
+            listeners = [open_listener(lan.listen).detach()]
         if wanted != "off" and not _was_shut_in():
+            for fd in listeners:
+                os.set_inheritable(fd, True)
+                os.environ[LISTENER_FD] = str(fd)
             again = _command("engine", path, folder, verbose=verbose)
             os.execv(sys.executable, launched(wanted, again))  # noqa: S606 - ourselves
+        listeners = take_over(listeners, lan.listen if lan else None)
         notifier.status("loading libraries")
         from edged.daemon.engine import main  # noqa: PLC0415 - not before it is shut in
 
-        code = main(settings, folder)  # looks at its isolation first
+        code = main(settings, folder, listeners=listeners)  # looks at its isolation first
     except EdgedError as error:
         notifier.status(str(error).replace("\n", "; "))
         raise

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 import typer
 
+from edged.commands.options import CurveKey, ServerKey, curve_of
 from edged.errors import FrameError, OperatorError
 from edged.faces import Image
 from edged.transport.client import Answer, FrameClient
@@ -69,6 +70,8 @@ def send(  # noqa: PLR0917  # typer gives them by name
     endpoint: Annotated[
         str | None, typer.Option(help="ZeroMQ endpoint of the engine; this machine's if left out.")
     ] = None,
+    curve_key: CurveKey = None,
+    server_key: ServerKey = None,
     timeout_s: Annotated[
         float, typer.Option("--timeout", help="Seconds to wait for each answer.", min=0.1)
     ] = 60.0,
@@ -80,7 +83,10 @@ def send(  # noqa: PLR0917  # typer gives them by name
         raise typer.BadParameter("names one shot, so it takes one photo", param_hint="--id")
     entries = [_entry(text) for text in consent or []]
     all_good = True
-    with FrameClient(endpoint, timeout_s=timeout_s, connect_timeout_s=_CONNECT_S) as client:
+    keys = curve_of(curve_key, server_key)
+    with FrameClient(
+        endpoint, timeout_s=timeout_s, connect_timeout_s=_CONNECT_S, curve=keys
+    ) as client:
         for photo in photos:
             answer = _ask(
                 client,

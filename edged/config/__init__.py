@@ -21,6 +21,7 @@ from edged.config.schema import (
     CameraTable,
     Config,
     IdentityTable,
+    LanTable,
     ModelsTable,
     RuntimeTable,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "CameraTable",
     "Config",
     "IdentityTable",
+    "LanTable",
     "ModelsTable",
     "RuntimeTable",
     "default_path",
@@ -113,15 +115,18 @@ def _completed(config: Config, base: Path) -> Config:
         return str(tables.resolve(text, base))
 
     replace, state, broker = msgspec.structs.replace, state_folder().absolute(), config.broker
+    outbox, lan = state / config.outbox.folder, config.frames.lan
     tls = broker.tls or (None if is_loopback(broker.host) else TlsSettings())
     return replace(
         config,
         frames=replace(
-            config.frames, default_camera=config.frames.default_camera or next(iter(config.cameras))
+            config.frames,
+            default_camera=config.frames.default_camera or next(iter(config.cameras)),
+            lan=replace(lan, keys=outbox.parent / lan.keys) if lan else None,
         ),
         models=replace(config.models, folder=state / config.models.folder),
         engines=replace(config.engines, folder=state / config.engines.folder),
-        outbox=replace(config.outbox, folder=state / config.outbox.folder),
+        outbox=replace(config.outbox, folder=outbox),
         broker=replace(broker, tls=tls, port=broker.port or (8883 if tls else 1883)),
         identities={
             name: replace(

@@ -12,6 +12,7 @@ from pathlib import Path
 from edged import tables
 from edged.config.schema import BUILTIN_PHOTO, TURNS, UNDERSTOOD, Config
 from edged.runtime.settings import CANVAS_PX
+from edged.transport.lan import DEVICE_KEY
 from edged.transport.link import TlsSettings, is_loopback
 
 
@@ -69,6 +70,9 @@ def missing_files(config: Config, *, uplink: bool = True, engine: bool = True) -
         ]
         named += [(f"scenes.{n}.template", s.template) for n, s in config.scenes.items()]
         named.append(("outbox.master_key_file", config.outbox.master_key_file))
+        lan = config.frames.lan
+        if lan and lan.curve:
+            named.append(("frames.lan.keys", lan.keys / DEVICE_KEY))
         pair = ("cert_file", "key_file")
         named += [(f"provenance.{key}", getattr(config.provenance, key)) for key in pair]
     if uplink:
@@ -76,13 +80,14 @@ def missing_files(config: Config, *, uplink: bool = True, engine: bool = True) -
         keys = ("ca_file", "cert_file", "key_file")
         named += [(f"broker.tls.{key}", getattr(tls, key)) for key in keys]
         named.append(("broker.password_file", config.broker.password_file))
+    cures = {"frames.lan.keys": " (it is made by `edged keys new`)"}
     found = []
     for path, value in named:
         if not value or str(value).startswith(BUILTIN_PHOTO):
             continue
         reason = _unreadable(Path(value))
         if reason:
-            found.append(f"{path} = {json.dumps(str(value))}: {reason}")
+            found.append(f"{path} = {json.dumps(str(value))}: {reason}{cures.get(path, '')}")
     return found
 
 

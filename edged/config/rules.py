@@ -20,11 +20,13 @@ from edged.config.schema import (
     UNDERSTOOD,
     Config,
     IdentityTable,
+    LanTable,
     ModelsTable,
     ProvenanceTable,
 )
 from edged.scene import Scene
 from edged.tables import Walk, did_you_mean
+from edged.transport.lan import is_local
 from edged.transport.link import TlsSettings, is_loopback
 
 _BUILTIN_NAME = re.compile(r"\Abuiltin:[a-z0-9-]{1,32}\Z")
@@ -227,6 +229,8 @@ def _frames(config: Config, cameras: tuple[str, ...], walk: Walk) -> None:
         address = getattr(frames, key)
         if address:
             _address(f"frames.{key}", address, listens=True, open_net=open_net, walk=walk)
+    if frames.lan and frames.lan.listen is not None:
+        _lan("frames.lan", frames.lan, walk)
     for i, sub in enumerate(frames.imagezmq_subscribe):
         path = f"frames.imagezmq_subscribe[{i}]"
         if sub.camera is not None and sub.camera not in cameras:
@@ -234,6 +238,19 @@ def _frames(config: Config, cameras: tuple[str, ...], walk: Walk) -> None:
             walk.bad(f"{path}.camera", "there is no such camera", sub.camera, hint)
         if sub.address is not None:
             _address(f"{path}.address", sub.address, listens=False, open_net=open_net, walk=walk)
+
+
+def _lan(path: str, lan: LanTable, walk: Walk) -> None:
+    """Whoever can reach the listener from outside needs a key."""
+    try:
+        local = is_local(lan.listen)
+    except ValueError:
+        reason = 'needs a numeric address and a port, such as "192.0.2.5:5555" or "[::]:5555"'
+        walk.bad(f"{path}.listen", reason, lan.listen)
+        return
+    if not local and lan.curve is False:
+        walk.bad(f"{path}.curve", f"other machines can reach {lan.listen}, so senders need keys: "
+                 "leave it out, and make them with `edged keys`", False)  # fmt: skip
 
 
 def _address(path: str, address: str, *, listens: bool, open_net: bool, walk: Walk) -> None:
@@ -252,8 +269,8 @@ def _address(path: str, address: str, *, listens: bool, open_net: bool, walk: Wa
     elif not 1 <= int(port[:6]) <= 65535:
         walk.bad(path, "needs a port of 1 to 65535", address)
     elif listens and not is_loopback(host):
-        walk.bad(path, "raw frames would cross the network unprotected; use ipc:// here and run "
-                 "`edged camera` on this device for a network camera", address)  # fmt: skip
+        walk.bad(path, "raw frames would cross the network unprotected; use ipc:// here and "
+                 "[frames.lan] for cameras on the network", address)  # fmt: skip
     elif not open_net:
         walk.bad(path, 'the engine has no network (isolation.mode); use ipc://, or set '
                  'isolation.mode = "off" and say so to your visitors', address)  # fmt: skip

@@ -66,6 +66,23 @@ class Subscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     address: str
 
 
+class LanTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Cameras on the network: an encrypted TCP listener that the engine inherits.
+
+    Attributes:
+        listen: numeric address and port, such as "192.0.2.5:5555", "0.0.0.0:5555" or
+            "[::]:5555".
+        keys: folder of the keys that `edged keys` makes; the default lies in the state
+            folder, beside the outbox.
+        curve: take only senders with a key; false is allowed on a loopback address alone,
+            for programs of this machine that know no CURVE, such as imagezmq.
+    """
+
+    listen: str
+    keys: Path = Path("keys")
+    curve: bool = True
+
+
 class FramesTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where frames come in.
 
@@ -79,6 +96,7 @@ class FramesTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         open_to_group: let members of the run folder's group (a kiosk app of another user)
             send frames and watch the view; commands stay the owner's.
         deadline_ms: a frame that takes longer is not let out.
+        lan: table `[frames.lan]`; without it no camera on the network gets in.
         limits: bounds of what senders can make the engine spend.
     """
 
@@ -88,6 +106,7 @@ class FramesTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     imagezmq_subscribe: tuple[Subscription, ...] = ()
     open_to_group: bool = False
     deadline_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 30_000
+    lan: LanTable | None = None
     limits: FrameLimits = FrameLimits()
 
 
@@ -327,6 +346,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     health: HealthTable = HealthTable()
     publish: PublishTable = PublishTable()
     provenance: ProvenanceTable = ProvenanceTable()
+
+    @property
+    def keys_folder(self) -> Path:
+        """Where `edged keys` keeps its keys, also while there is no `[frames.lan]` yet."""
+        return self.frames.lan.keys if self.frames.lan else self.outbox.folder.parent / "keys"
 
     @property
     def digest(self) -> str:

@@ -20,13 +20,16 @@ from pathlib import Path
 
 from edged.errors import OperatorError
 from edged.privacy import hardening
+from edged.transport.lan import LISTENER_FD
 
 NOT_STARTED = 127
 """Exit code of a program that could not be started, as shells have it."""
 
 _DATAGRAM_BYTES = 4096
 _STATUS_CHARACTERS = 300
-_OWN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID")
+_OWN = (
+    "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", LISTENER_FD
+)  # fmt: skip
 """Variables of the supervisor's own manager, which a child must not take for its own."""
 
 

@@ -10,7 +10,7 @@ import logging
 import signal
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ import msgspec
 from edged.config import UNDERSTOOD, Config, is_loopback, missing_files
 from edged.daemon import documents
 from edged.daemon.assemble import Kit, assemble
+from edged.daemon.door import frame_server
 from edged.daemon.events import Events
 from edged.daemon.flow import WORK, Flow
 from edged.daemon.flow_parts import FlowParts
@@ -37,8 +38,6 @@ from edged.privacy import hardening, isolation
 from edged.transport.clock import wall_ms
 from edged.transport.control import ControlServer
 from edged.transport.egress_server import EgressServer
-from edged.transport.frames import FrameServer
-from edged.transport.listeners import Subscription
 from edged.transport.mailbox import Mailbox
 from edged.transport.notify import Notifier
 from edged.transport.outbox import Outbox
@@ -63,14 +62,20 @@ class Engine:
         config: checked.
         run_dir: folder of the sockets, private.
         progress: told each step of the start.
+        listeners: descriptors that the launcher or systemd left open for LAN cameras.
     """
 
     def __init__(
-        self, config: Config, run_dir: Path, progress: Callable[[str], None] = lambda _: None
+        self,
+        config: Config,
+        run_dir: Path,
+        progress: Callable[[str], None] = lambda _: None,
+        listeners: Sequence[int] = (),
     ) -> None:
         self._config = config
         self._run_dir = run_dir
         self._progress = progress
+        self._listeners = listeners
         self._stack = ExitStack()
         self._stop = threading.Event()
         self._boot = str(uuid.uuid4())
@@ -142,17 +147,12 @@ class Engine:
             shots_waiting=frames.limits.shots_waiting,
             shots_waiting_bytes=frames.limits.shots_waiting_bytes,
         )
-        server = FrameServer(
-            [frames.endpoint or self._socket("frames")],
-            frames.limits,
-            {name: camera.scene for name, camera in config.cameras.items()},
-            list(config.scenes),
+        server = frame_server(
+            config,
             mailbox,
-            imagezmq_subscriptions=[
-                Subscription(address=s.address, camera=s.camera) for s in frames.imagezmq_subscribe
-            ],
-            default_camera=frames.default_camera or None,
-            socket_mode=mode,
+            endpoint=self._socket("frames"),
+            listeners=self._listeners,
+            mode=mode,
         )
         view = ViewPublisher(frames.view_endpoint or self._socket("view"), mode=mode)
         self._stack.callback(view.close)
@@ -361,19 +361,25 @@ def barred(config: Config) -> bool:
     return config.builtin and not is_loopback(config.broker.host) and not allowed
 
 
-def main(config: Config, run_dir: Path, ready: Callable[[], None] = lambda: None) -> int:
+def main(
+    config: Config,
+    run_dir: Path,
+    ready: Callable[[], None] = lambda: None,
+    listeners: Sequence[int] = (),
+) -> int:
     """Run the engine of a configuration in this process; the exit code.
 
     Args:
         config: checked.
         run_dir: folder of the sockets.
         ready: called when frames are taken.
+        listeners: descriptors for LAN cameras, taken over.
 
     Raises:
         EdgedError: it cannot start, with what to do.
     """
     notifier = Notifier()
-    engine = Engine(config, run_dir, progress=notifier.status)
+    engine = Engine(config, run_dir, progress=notifier.status, listeners=listeners)
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: engine.stop())

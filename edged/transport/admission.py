@@ -31,6 +31,7 @@ class Message:
         ticket: where its answer goes.
         head, payload: its two parts; None when it has not two.
         imagezmq: its sender speaks imagezmq.
+        sender: camera whose key it came with; None on sockets without keys.
     """
 
     listener: Listener
@@ -38,15 +39,19 @@ class Message:
     head: zmq.Frame | None = None
     payload: zmq.Frame | None = None
     imagezmq: bool = False
+    sender: str | None = None
 
 
-def understand(index: int, listener: Listener, parts: list[zmq.Frame]) -> Message:
+def understand(
+    index: int, listener: Listener, parts: list[zmq.Frame], sender: str | None = None
+) -> Message:
     """Tell routing id, delimiter (REQ sends one) and body apart.
 
     Args:
         index: of the listener, for the ticket.
         listener: where the message came in.
         parts: as ZeroMQ gave them; a surplus counts, its contents do not matter.
+        sender: camera whose key it came with, on a socket with keys.
     """
     if listener.camera is not None:  # a publisher: nobody to answer
         body, ticket = parts, Ticket()
@@ -57,8 +62,8 @@ def understand(index: int, listener: Listener, parts: list[zmq.Frame]) -> Messag
             envelope, body = (b"",), body[1:]
         ticket = Ticket((index, parts[0].bytes), envelope)
     if len(body) != 2:
-        return Message(listener, ticket)
-    return Message(listener, ticket, body[0], body[1])
+        return Message(listener, ticket, sender=sender)
+    return Message(listener, ticket, body[0], body[1], sender=sender)
 
 
 class Admission:
@@ -85,7 +90,8 @@ class Admission:
         Raises:
             FrameError: why not.
         """
-        client = message.ticket.client or message.listener.name
+        # A key has one rate, however many connections it opens.
+        client = message.sender or message.ticket.client or message.listener.name
         within_rate = self._messages.allow(client)
         if message.head is None or message.payload is None:
             raise FrameError(Reason.BAD_MESSAGE, "not two parts")
@@ -94,7 +100,7 @@ class Admission:
             self._names,
             self._limits,
             now_ms=time.time_ns() // 1_000_000,
-            camera=message.listener.camera,
+            camera=message.sender or message.listener.camera,
         )
         message.imagezmq, message.ticket.shot = parsed.imagezmq, parsed.shot
         if paused is not None:
@@ -104,6 +110,8 @@ class Admission:
         if parsed.header is None:
             raise parsed.error or FrameError(Reason.BAD_HEADER, "no header")
         header = parsed.header
+        if message.sender is not None and header.camera != message.sender:
+            raise FrameError(Reason.UNKNOWN_CAMERA, "the key is another camera's")
         if header.shot is not None and not self._shots.allow(client):
             raise FrameError(Reason.RATE_LIMITED, "client above its rate of shots")
         payload = message.payload.buffer

@@ -270,6 +270,8 @@ class FrameClient:
             found = f"no engine is running ({path} does not exist)"
         else:
             found = f"no engine answers at {self.endpoint}"
+        if self._curve is not None:
+            found += " (nor would one that does not know this key: `edged keys list` there)"
         return f"{found}: start it with `edged run`, or name another with --endpoint"
 
 

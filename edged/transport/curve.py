@@ -7,6 +7,7 @@ name serves both.  Knows no frames.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,12 +24,13 @@ class CurveServer:
 
     Attributes:
         public, secret: the engine's pair.
-        clients: public keys that may connect.
+        camera_of: the camera that a public key sends frames as; None: it may not connect.
+            Asked at every connection and for every message, from several threads.
     """
 
     public: bytes
     secret: bytes = field(repr=False)
-    clients: frozenset[bytes] = frozenset()
+    camera_of: Callable[[bytes], str | None] = lambda _: None
 
     def apply(self, sock: zmq.Socket[Any]) -> None:
         """Make a socket, not bound yet, take encrypted connections only."""
@@ -41,8 +43,20 @@ class CurveServer:
         """A started authenticator of the context; stop it before the context ends."""
         gate = zmq.auth.thread.ThreadAuthenticator(context)
         gate.start()
-        gate.configure_curve_callback(domain=_DOMAIN, credentials_provider=_Allowed(self.clients))
+        gate.configure_curve_callback(domain=_DOMAIN, credentials_provider=_Allowed(self.camera_of))
         return gate
+
+    def sender(self, part: zmq.Frame) -> str | None:
+        """The camera that a message is from; None: its key has been revoked since.
+
+        Args:
+            part: any part of the message, as ZeroMQ gave it.
+        """
+        try:
+            key = part.get("User-Id")  # what the authenticator said of the connection
+        except zmq.ZMQError:
+            return None
+        return self.camera_of(str(key).encode())
 
 
 @dataclass(frozen=True)
@@ -68,10 +82,10 @@ class CurveClient:
 class _Allowed:
     """What the authenticator asks; `key` comes as 32 raw bytes or as Z85."""
 
-    def __init__(self, clients: frozenset[bytes]) -> None:
-        self._clients = clients
+    def __init__(self, camera_of: Callable[[bytes], str | None]) -> None:
+        self._camera_of = camera_of
 
     def callback(self, domain: str, key: bytes) -> bool:
         """Whether a client with this public key may connect."""
         encoded = key if len(key) == 40 else z85.encode(key)
-        return domain == _DOMAIN and encoded in self._clients
+        return domain == _DOMAIN and self._camera_of(encoded) is not None

@@ -64,6 +64,7 @@ class FrameCounts:
         refused: answers that the server gave itself, by reason.
         answered: answers given to ZeroMQ.
         undeliverable: answers whose client was gone or does not read.
+        revoked: messages of keys that have been revoked since they connected.
         holding: sockets that are not read because a shot of theirs finds no room.
     """
 
@@ -72,6 +73,7 @@ class FrameCounts:
     refused: Mapping[str, int]
     answered: int
     undeliverable: int
+    revoked: int
     holding: int
 
 
@@ -83,6 +85,7 @@ class _Traffic:
     received_bytes: int = 0
     answered: int = 0
     undeliverable: int = 0
+    revoked: int = 0
     refused: Counter[str] = field(default_factory=Counter)
 
 
@@ -223,6 +226,7 @@ class FrameServer:
             refused=dict(traffic.refused),
             answered=traffic.answered,
             undeliverable=traffic.undeliverable,
+            revoked=traffic.revoked,
             holding=len(self._held),
         )
 
@@ -309,7 +313,11 @@ class FrameServer:
             if parts is None:
                 return
             self._traffic.received += 1
-            message = understand(index, listener, parts)
+            sender = listener.curve.sender(parts[-1]) if listener.curve else None
+            if listener.curve and sender is None:
+                self._traffic.revoked += 1  # and no answer
+                continue
+            message = understand(index, listener, parts, sender)
             self._traffic.received_bytes += 0 if message.payload is None else len(message.payload)
             held = self._take_in(message)
             if held is not None:

@@ -145,7 +145,7 @@ def read_header(
         names: configured names.
         limits: bounds of size, depth and consents.
         now_ms: wall clock, for imagezmq, which has no time of its own.
-        camera: that the socket belongs to, for imagezmq messages that name none.
+        camera: that the socket or the sender's key belongs to, for messages that name none.
     """
     try:
         peek = _peek(data, limits)
@@ -158,7 +158,7 @@ def read_header(
             return Parsed(error=error, imagezmq=True)
     shot = _peek_shot(peek)
     try:
-        return Parsed(header=_native(data, names, limits), shot=shot)
+        return Parsed(header=_native(data, names, limits, camera), shot=shot)
     except FrameError as error:
         return Parsed(error=error, shot=shot)
 
@@ -205,12 +205,14 @@ def _peek_shot(peek: _Peek) -> str:
     return ""
 
 
-def _native(data: bytes | memoryview, names: Names, limits: FrameLimits) -> FrameHeader:
+def _native(
+    data: bytes | memoryview, names: Names, limits: FrameLimits, of_key: str | None = None
+) -> FrameHeader:
     try:
         found = _NATIVE.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _bad("not a native header") from None  # the cause would repeat the message
-    camera = found.camera if found.camera is not None else names.fallback()
+    camera = found.camera if found.camera is not None else of_key or names.fallback()
     if camera is None or camera not in names.cameras:
         raise FrameError(Reason.UNKNOWN_CAMERA, "header names no configured camera")
     scene = found.scene if found.scene is not None else names.cameras[camera]

@@ -52,12 +52,14 @@ class Listener:
         socket: ROUTER or SUB, used by the server's thread alone.
         camera: of a SUB; None for a ROUTER.
         claim: right to the ipc path.
+        curve: its keys; None: it has none.
     """
 
     name: str
     socket: zmq.Socket[Any]
     camera: str | None = None
     claim: IpcClaim | None = None
+    curve: CurveServer | None = None
 
     def close(self) -> None:
         """Close the socket, letting last answers go, and free its path."""
@@ -94,7 +96,8 @@ def bind_router(
         sock.close(linger=0)
         claim.release()
         raise
-    return Listener(endpoint, sock, claim=claim)
+    keys = curve if endpoint.startswith("tcp://") else None
+    return Listener(endpoint, sock, claim=claim, curve=keys)
 
 
 def inherit_router(
@@ -130,11 +133,13 @@ def inherit_router(
         _for_network(sock, curve)
     sock.setsockopt(zmq.USE_FD, fd)
     try:
-        sock.bind(endpoint)
+        # The descriptor is bound already, so the address is not used.  A "*" keeps libzmq
+        # from looking it up among the interfaces, for which it would want a netlink socket.
+        sock.bind(f"tcp://*:{address[1]}" if network else endpoint)
     except zmq.ZMQError as error:
         sock.close(linger=0)
         raise LinkError(f"inherited listener {endpoint} failed ({error.strerror})") from error
-    return Listener(endpoint, sock)
+    return Listener(endpoint, sock, curve=curve if network else None)
 
 
 def connect_subscriber(

@@ -80,7 +80,7 @@ def test_loopback_tcp_is_served(tmp_path):
 def test_curve_lets_known_clients_in_and_nobody_else(tmp_path):
     """With keys configured a known client is served; an unknown and a plain one hear nothing."""
     engine, friend, stranger = (zmq.curve_keypair() for _ in range(3))
-    curve = CurveServer(engine[0], engine[1], frozenset({friend[0]}))
+    curve = CurveServer(engine[0], engine[1], {friend[0]: "booth"}.get)
     with serving(tmp_path, endpoint=f"tcp://127.0.0.1:{free_port()}", curve=curve) as rig:
         for pair, served in ((friend, True), (stranger, False), (None, False)):
             sock = rig.context.socket(zmq.DEALER)

@@ -1,0 +1,224 @@
+"""Cameras on the network: a real engine without a network, and who gets frames into it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+
+import imagezmq
+import psutil
+import pytest
+import zmq
+from booth import Booth, until
+from frames_kit import head, jpeg
+from shots import QUICK, face, real_models
+
+from edged.errors import LinkError
+from edged.transport import keyring
+from edged.transport.client import FrameClient
+from edged.transport.curve import CurveClient
+
+TRIES_TO_GET_OUT = """
+import atexit, os, socket, sys
+def look():
+    if "edged.daemon.engine" not in sys.modules:
+        return
+    found = []
+    for address in (("127.0.0.1", int(os.environ["OUTSIDE"])), ("192.0.2.1", 53)):
+        try:
+            socket.create_connection(address, 1).close()
+            found.append("REACHED")
+        except OSError as error:
+            found.append(error.strerror)
+    with socket.socket(socket.AF_UNIX) as local:
+        try:
+            local.connect("\\0edged-test-" + os.environ["OUTSIDE"])
+            found.append("REACHED")
+        except OSError as error:
+            found.append(error.strerror)
+    print("FROM INSIDE:", found, file=sys.stderr, flush=True)
+atexit.register(look)
+"""
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def lan_of(port, host="0.0.0.0", more=""):
+    return f'{QUICK}\n[frames.lan]\nlisten = "{host}:{port}"\n{more}\n'
+
+
+class Lan(Booth):
+    """A booth with a listener that other machines can reach, and keys of two cameras."""
+
+    def __init__(self, folder, port, **options):
+        super().__init__(
+            folder, models=real_models(), extra=lan_of(port), consumer=False, **options
+        )
+        self.port = port
+        self.keys("new")
+        for name in ("quick", "door"):
+            self.keys("camera", name, "--out", str(self.key_file(name)))
+
+    def keys(self, *words):
+        """`edged keys`, and what it says."""
+        done = subprocess.run(
+            [sys.executable, "-m", "edged", "keys", *words, "--config", str(self.config)],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        return done.stdout
+
+    def key_file(self, name):
+        return self.folder / f"{name}.key"
+
+    def key(self, name):
+        pair, server = keyring.read_camera_file(self.key_file(name))
+        return CurveClient(public=pair.public, secret=pair.secret, server=server)
+
+    def outsider(self, curve=None):
+        """A sender of the host's network."""
+        return FrameClient(
+            f"tcp://127.0.0.1:{self.port}", timeout_s=30, connect_timeout_s=2, curve=curve
+        )
+
+    def answered(self):
+        """Verdicts and reasons that the engine has given so far."""
+        health = self.ask("status").data["health"]
+        return health["verdicts"], health["reasons"]
+
+
+@pytest.fixture(scope="module")
+def booth(tmp_path_factory):
+    with Lan(tmp_path_factory.mktemp("booth"), free_port()) as device:
+        yield device
+
+
+def test_a_camera_with_its_key_gets_frames_into_an_engine_without_a_network(booth):
+    """The proof names the namespace and the one listener that it inherited."""
+    with booth.outsider(booth.key("quick")) as camera:
+        answer = camera.send_shot(face(1))  # the key says which camera it is
+    assert answer.verdict.verdict == "queued"
+    found = booth.ask("status").data["info"]["isolation"]
+    assert found["mode"] == "namespace"
+    assert found["proof"]["inherited_sockets"].startswith("listener fd ")
+    assert "," not in found["proof"]["inherited_sockets"]
+
+
+def test_a_key_is_one_cameras_key(booth):
+    """Frames of another camera do not get in with it."""
+    with booth.outsider(booth.key("door")) as camera:
+        assert camera.send_shot(face(2), camera="quick").verdict.reason == "unknown-camera"
+
+
+@pytest.mark.parametrize("who", ["no key", "a stranger's key", "another device's key"])
+def test_without_the_right_key_nothing_gets_in_and_nothing_is_answered(booth, who):
+    """Not even a handshake comes about; the engine has received nothing."""
+    before = booth.answered()
+    good, stranger = booth.key("quick"), keyring.Pair.fresh()
+    curve = {
+        "no key": None,
+        "a stranger's key": CurveClient(stranger.public, good.server, stranger.secret),
+        "another device's key": CurveClient(good.public, stranger.public, good.secret),
+    }[who]
+    with booth.outsider(curve) as client:
+        with pytest.raises(LinkError):
+            client.send_shot(face(3))
+        assert not client.connected
+    with zmq.Context() as context, context.socket(zmq.DEALER) as raw:  # one that sends at once
+        raw.linger = 0
+        if curve is not None:
+            curve.apply(raw)
+        raw.connect(f"tcp://127.0.0.1:{booth.port}")
+        raw.send_multipart([head(camera="quick", shot=str(uuid.uuid4())), jpeg()])
+        assert raw.poll(1000) == 0
+    assert booth.answered() == before
+
+
+def test_a_revoked_key_is_refused_within_seconds_also_where_it_is_connected(booth):
+    """Without a restart; a new key for the same camera is taken at once."""
+    old = booth.key("quick")
+    with booth.outsider(old) as camera:
+        assert camera.send_shot(face(4)).verdict.verdict == "queued"
+        revoked = json.loads(booth.keys("revoke", "quick", "--json"))["revoked_key"]
+        assert revoked == old.public.decode()
+        time.sleep(1.5)
+        with pytest.raises(LinkError):
+            camera.send_shot(face(5), timeout_s=3)
+    with booth.outsider(old) as camera, pytest.raises(LinkError):
+        camera.send_shot(face(6))
+    booth.key_file("quick").unlink()
+    booth.keys("camera", "quick", "--out", str(booth.key_file("quick")))
+    time.sleep(1.5)
+    with booth.outsider(booth.key("quick")) as camera:
+        assert camera.send_shot(face(7)).verdict.verdict == "queued"
+
+
+def test_a_secret_is_in_its_file_alone(booth):
+    """Not in a log, an answer or a document."""
+    secrets = [keyring.read_device(booth.folder / "keys").secret, booth.key("door").secret]
+    said = booth.log_text() + booth.keys("list", "--json") + str(booth.ask("status").data)
+    assert [one for one in secrets if one.decode() in said] == []
+
+
+def test_the_engine_reaches_nothing_while_cameras_reach_it(tmp_path):
+    """From inside, by its own Python: no listener of the host, no address, no abstract socket."""
+    (tmp_path / "sitecustomize.py").write_text(TRIES_TO_GET_OUT)
+    with socket.create_server(("127.0.0.1", 0)) as outside, socket.socket(socket.AF_UNIX) as local:
+        port = outside.getsockname()[1]
+        local.bind(f"\0edged-test-{port}")
+        local.listen()
+        environment = {"PYTHONPATH": str(tmp_path), "OUTSIDE": str(port)}
+        with Lan(tmp_path, free_port(), environment=environment) as booth:
+            with booth.outsider(booth.key("quick")) as camera:
+                assert camera.send_shot(face(8)).verdict.verdict == "queued"
+            booth.engine.terminate()
+            assert booth.engine.wait(30) == 0
+            said = [line for line in booth.log_text().splitlines() if "FROM INSIDE:" in line]
+            assert len(said) == 1
+            assert "REACHED" not in said[0], said
+            assert said[0].count("'") == 6, said
+
+
+def test_unmodified_imagezmq_over_loopback_needs_no_key(tmp_path):
+    """`curve = false`, allowed on loopback; also a new engine takes the listener over."""
+    port = free_port()
+    extra = lan_of(port, "127.0.0.1", "curve = false")
+    device = Booth(tmp_path, models=real_models(), extra=extra, consumer=False)
+    address = f"tcp://127.0.0.1:{port}"
+    with device, contextlib.closing(imagezmq.ImageSender(connect_to=address)) as sender:
+        assert sender.send_image("quick", face(9)) == b"OK"
+
+
+def test_a_restart_under_edged_run_keeps_the_listener(tmp_path):
+    """The supervisor holds it, never the uplink; the next engine serves the same camera."""
+    booth = Lan(tmp_path, free_port())
+    booth.broker.start()
+    env = {k: v for k, v in os.environ.items() if k not in ("NOTIFY_SOCKET", "EDGED_RUN_DIR")}
+    device = subprocess.Popen(
+        [sys.executable, *booth._edged("run")], stdout=booth.log, stderr=booth.log, env=env
+    )
+    try:
+        with booth.outsider(booth.key("quick")) as camera:
+            camera._connect_timeout_s = 60
+            assert camera.send_shot(face(10)).verdict.verdict == "queued"
+            children = {" ".join(p.cmdline()): p for p in psutil.Process(device.pid).children()}
+            (engine,) = (p for words, p in children.items() if " engine " in words)
+            (uplink,) = (p for words, p in children.items() if " uplink " in words)
+            assert booth.port not in {c.laddr.port for c in uplink.net_connections("tcp")}
+            engine.kill()
+            until(lambda: not engine.is_running(), 10, "the engine is gone")
+            answer = camera.send_shot(face(11), timeout_s=60)
+            assert answer.verdict.verdict == "queued"
+    finally:
+        device.terminate()
+        device.wait(30)
+        booth.broker.stop()
+        booth.log.close()
