@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from faces_kit import stranger
+from faces_kit import align, stranger
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pipeline_kit import (
+    BOUNDS,
     LEFT,
     RIGHT,
     Eyes,
@@ -22,7 +25,9 @@ from pipeline_kit import (
     with_scene,
 )
 
+from edged.geometry import similarity, template
 from edged.privacy.guard import Passed
+from edged.privacy.pixels import coarse_correlation, untouched_share
 from edged.scene import MaskSettings, Scene
 from edged.stages.segment import SOFT_PX
 
@@ -92,6 +97,24 @@ def test_an_occluder_that_keeps_the_eyes_ends_in_a_fill():
     """Who somebody is can be told from the eyes; a mask is not believed."""
     outcome = one(Occluder(EYES_KEPT))
     assert is_filled(outcome.ruling.image, LEFT)
+
+
+@given(st.lists(st.booleans(), min_size=64, max_size=64), st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_whatever_an_occluder_says_a_face_is_changed_or_filled(open_cells, keep_mouth):
+    """Any pattern of kept and changed cells; held against the frame by the bounds themselves."""
+    cells = np.array(open_cells).reshape(8, 8)
+    mask = (np.kron(cells, np.ones((SOFT_PX // 8, SOFT_PX // 8))) * 255).astype(np.uint8)
+    outcome = one(Occluder(mask), keep(occlusion=True, keep_mouth=keep_mouth))
+    assert isinstance(outcome.ruling, Passed)
+    (note,) = outcome.faces
+    if note.action == "filled":
+        assert is_filled(outcome.ruling.image, LEFT)
+    else:
+        to_crop = similarity(landmarks(LEFT), template("arcface_112", 112))
+        before, after = (align(im, to_crop) for im in (frame([LEFT]), outcome.ruling.image))
+        assert coarse_correlation(before, after) <= BOUNDS.coarse_max
+        assert untouched_share(before, after) <= BOUNDS.untouched_max
 
 
 def test_what_is_before_a_face_stays_and_the_rest_is_swapped():

@@ -16,7 +16,7 @@ import onnx
 import pytest
 
 from edged.bench import synthetic
-from edged.bench.standins import detector, recogniser, restorers, swapper
+from edged.bench.standins import detector, masks, recogniser, restorers, swapper
 from edged.recipe import load_recipe
 from edged.runtime.backend import Profile
 from edged.runtime.build.profile import profile_of
@@ -36,6 +36,8 @@ STAND_INS = {
     "yunet": detector.yunet,
     "w600k_r50": recogniser.build,
     "inswapper_128": swapper.build,
+    "xseg_1": masks.xseg,
+    "bisenet_resnet_34": masks.bisenet,
 } | {name: lambda name=name: restorers.build(name) for name in RESTORERS}
 
 WIDTH = 0.125
