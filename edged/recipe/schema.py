@@ -193,7 +193,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         size_bytes: of the file; 0 where no source gives it.
         sha256: of the file, or "unpinned".
         known_sha256: hashes that others publish for their copy of this network, each
-            with who does; such a file is recognised, but not required.
+            with who does; such a file is taken, too.
         sources: where to download it, tried in this order; none for the built-in pack.
         licence: terms of the weights.
         verified: "real" (these weights were run against a reference), "stand-in" (a

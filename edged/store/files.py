@@ -123,10 +123,11 @@ class ModelStore:
             return self._absent(recipe, path)
         size = path.stat().st_size
         noted = recorded(path)
-        if recipe.size_bytes and size != recipe.size_bytes:
+        known = noted in recipe.known_sha256
+        if recipe.size_bytes and size != recipe.size_bytes and not known:
             detail = f"{path} has {size} bytes, not {recipe.size_bytes}; {_cure(recipe)}"
             return ModelStatus(model_id, "damaged", path, size, noted, detail)
-        if recipe.pinned and noted and noted != recipe.sha256:
+        if recipe.pinned and noted and noted != recipe.sha256 and not known:
             detail = f"{path} is not the file of the recipe; {_cure(recipe)}"
             return ModelStatus(model_id, "damaged", path, size, noted, detail)
         if not noted:
@@ -164,10 +165,11 @@ class ModelStore:
             return self.status(model_id)
         found, size = file_sha256(path), path.stat().st_size
         expected = recipe.sha256 if recipe.pinned else recorded(path, fresh=False)
-        if expected and found != expected:
+        known = found in recipe.known_sha256
+        if expected and found != expected and not known:
             detail = f"{path} has SHA-256 {found}, not {expected}; {_cure(recipe)}"
             return ModelStatus(model_id, "damaged", path, size, found, detail)
-        if not expected and found not in recipe.known_sha256:
+        if not expected and not known:
             detail = (
                 "no source gives a hash to check it by; compare this one with a source that "
                 f"you trust, then run `edged models import {path} --as {model_id}`"
@@ -214,7 +216,8 @@ class ModelStore:
             ModelError: wrong size or hash, or not trusted; nothing was changed.
         """
         make_folder(self.folder)
-        limit = recipe.size_bytes or MAX_MODEL_BYTES
+        one_size = recipe.size_bytes and not recipe.known_sha256
+        limit = recipe.size_bytes if one_size else MAX_MODEL_BYTES
         handle, name = tempfile.mkstemp(dir=self.folder, prefix=f".{recipe.file}.", suffix=".new")
         new = Path(name)
         try:
@@ -243,11 +246,12 @@ class ModelStore:
             ModelError: it is not, or a person did not trust it.
         """
         size, found = new.stat().st_size, file_sha256(new)
-        if recipe.size_bytes and size != recipe.size_bytes:
+        known = found in recipe.known_sha256
+        if recipe.size_bytes and size != recipe.size_bytes and not known:
             raise ModelError(f"{origin} has {size} bytes, {recipe.id} has {recipe.size_bytes}")
-        if recipe.pinned and found != recipe.sha256:
+        if recipe.pinned and found != recipe.sha256 and not known:
             raise ModelError(f"{origin} has SHA-256 {found}, {recipe.id} has {recipe.sha256}")
-        familiar = recipe.pinned or vouched or found in recipe.known_sha256
+        familiar = recipe.pinned or vouched or known
         if not recipe.pinned and self.inspect:
             self.inspect(recipe, new)
         if not familiar and not trust(recipe, found):

@@ -126,6 +126,21 @@ def test_a_hash_that_others_publish_needs_no_question(store, file):
     assert shelf.import_file("net", file, never).state == "ready"
 
 
+def test_another_known_copy_of_a_pinned_network_is_taken_too(store, tmp_path):
+    """Of whatever size; any third file is refused."""
+    other, third = b"another export of the same network", b"a network of somebody else"
+    known = hashlib.sha256(other).hexdigest()
+    shelf = store(known_sha256={known: "somebody"})
+    path = tmp_path / "copy.onnx"
+    path.write_bytes(other)
+    assert shelf.import_file("net", path, never).state == "ready"
+    assert shelf.status("net").state == "ready"
+    assert shelf.verify("net").sha256 == shelf.sha256("net") == known
+    path.write_bytes(third)
+    with pytest.raises(ModelError, match="bytes, net has"):
+        shelf.import_file("net", path, never)
+
+
 def test_a_changed_file_is_damaged_even_when_no_hash_is_pinned(store, file):
     """Trusted once means: this content. A flipped byte is found by verify."""
     shelf = store(**UNPINNED)
