@@ -10,16 +10,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from edged import tables
 from edged.config.starter import starter
 from edged.errors import ConfigError
 from edged.resources import data_folder
+from edged.transport.lan import parse_address
 
 Kind = Literal["write", "keep", "run", "remove", "try"]
 
-UNITS = ("edged-engine.service", "edged-uplink.service", "edged-camera@.service", "edged.target")
+LAN_SOCKET = "edged-frames.socket"
+UNITS = (
+    "edged-engine.service", "edged-uplink.service", "edged-camera@.service", LAN_SOCKET,
+    "edged.target",
+)  # fmt: skip
 UNITS_TO_ENABLE = ("edged.target", "edged-engine.service", "edged-uplink.service")
 SHIPPED_PROGRAM = "/opt/edged/bin/edged"
 """As the shipped units have it; replaced by where this installation really is."""
+SHIPPED_LISTEN = "ListenStream=127.0.0.1:5555"
+"""Likewise, replaced by `frames.lan.listen`."""
 
 CONFIG = Path("/etc/edged/edged.toml")
 STATE = Path("/var/lib/edged")
@@ -76,19 +84,19 @@ def install_steps(root: Path, program: Path, device: str, *, start: bool) -> lis
     """
     _require_visible(program)
     folder = data_folder("systemd")
+    config = root / CONFIG.relative_to("/")
+    listen = _lan_address(config)
     steps = [
-        Step(
-            "write", "unit", root / _UNIT_DIR.relative_to("/") / name, _unit(folder, name, program)
-        )
+        Step("write", "unit", root / _UNIT_DIR.relative_to("/") / name,
+             _unit(folder, name, program, listen))
         for name in UNITS
-    ]
+    ]  # fmt: skip
     steps += [
         Step("write", "user of the units", root / _SYSUSERS.relative_to("/"),
              (folder / "edged.sysusers").read_text("utf-8")),
         Step("write", "folders", root / _TMPFILES.relative_to("/"),
              (folder / "edged.tmpfiles").read_text("utf-8")),
     ]  # fmt: skip
-    config = root / CONFIG.relative_to("/")
     if config.exists():
         steps.append(Step("keep", "it is yours", config))
     else:
@@ -111,6 +119,7 @@ def uninstall_steps(root: Path, *, purge: bool) -> list[Step]:
     if inside:
         steps += [
             Step("try", "stop it", argv=("systemctl", "disable", "--now", *UNITS_TO_ENABLE)),
+            Step("try", "nobody comes in", argv=("systemctl", "disable", "--now", LAN_SOCKET)),
             Step("try", "and its cameras", argv=("systemctl", "stop", "edged-camera@*.service")),
         ]
     if purge:
@@ -156,8 +165,22 @@ def first_config(device: str) -> str:
     )
 
 
-def _unit(folder: Path, name: str, program: Path) -> str:
-    return (folder / name).read_text("utf-8").replace(SHIPPED_PROGRAM, str(program))
+def _unit(folder: Path, name: str, program: Path, listen: str | None) -> str:
+    text = (folder / name).read_text("utf-8").replace(SHIPPED_PROGRAM, str(program))
+    return text.replace(SHIPPED_LISTEN, f"ListenStream={listen}") if listen else text
+
+
+def _lan_address(config: Path) -> str | None:
+    """`frames.lan.listen` of a configuration, where it has one that a unit can hold.
+
+    What is wrong with the rest of it is not said here: the engine does.
+    """
+    try:
+        listen = tables.read(config)["frames"]["lan"]["listen"]
+        parse_address(listen)
+    except (ConfigError, LookupError, TypeError, AttributeError, ValueError):
+        return None
+    return str(listen)
 
 
 def _require_visible(program: Path) -> None:

@@ -86,7 +86,7 @@ def handed_in(environment: Mapping[str, str]) -> list[int]:
             f"{LISTENER_FD} or LISTEN_FDS of the environment is no number; start the engine "
             "with `edged run` or its unit"
         ) from error
-    return found
+    return list(dict.fromkeys(found))  # systemd's, told on by our own launcher
 
 
 def take_over(fds: list[int], listen: str | None) -> list[int]:

@@ -20,6 +20,7 @@ from frames_kit import head, jpeg
 from shots import QUICK, face, real_models
 
 from edged.errors import LinkError
+from edged.privacy.launch import launched
 from edged.transport import keyring
 from edged.transport.client import FrameClient
 from edged.transport.curve import CurveClient
@@ -221,4 +222,26 @@ def test_a_restart_under_edged_run_keeps_the_listener(tmp_path):
         device.terminate()
         device.wait(30)
         booth.broker.stop()
+        booth.log.close()
+
+
+def test_systemd_hands_the_listener_in(tmp_path, program):
+    """As `edged-frames.socket` does: LISTEN_FDS, into a process that is shut in already."""
+    booth = Lan(tmp_path, free_port())
+    activate = [program("systemd-socket-activate"), "--fdname=frames", "-l"]
+    shut_in = launched("namespace", [sys.executable, *booth._edged("engine")])
+    engine = subprocess.Popen(
+        [*activate, f"0.0.0.0:{booth.port}", *shut_in], stdout=booth.log, stderr=booth.log
+    )
+    try:
+        with booth.outsider(booth.key("quick")) as camera:  # whose coming starts the engine
+            camera._connect_timeout_s = 60
+            assert camera.send_shot(face(12), timeout_s=60).verdict.verdict == "queued"
+        found = booth.ask("status").data["info"]["isolation"]
+        assert (found["mode"], found["proof"]["inherited_sockets"]) == (
+            "namespace", "listener fd 3"
+        )  # fmt: skip
+    finally:
+        engine.terminate()
+        engine.wait(30)
         booth.log.close()

@@ -13,7 +13,15 @@ import pytest
 from edged.config import loads
 from edged.errors import ConfigError, OperatorError
 from edged.service.carry import carry_out
-from edged.service.plan import CONFIG, UNITS, Step, first_config, install_steps, uninstall_steps
+from edged.service.plan import (
+    CONFIG,
+    LAN_SOCKET,
+    UNITS,
+    Step,
+    first_config,
+    install_steps,
+    uninstall_steps,
+)
 
 PROGRAM = Path("/opt/booth/bin/edged")
 
@@ -58,6 +66,30 @@ def test_again_it_writes_the_units_anew_and_keeps_the_configuration(tmp_path):
     carry_out(install_steps(tmp_path, PROGRAM, "booth-7", start=False), quiet)
     assert config.read_text() == "# mine"
     assert unit.read_text() != "old"
+
+
+@pytest.mark.parametrize(
+    ("text", "listen"),
+    [
+        ('[frames.lan]\nlisten = "192.0.2.5:5600"', "192.0.2.5:5600"),
+        ("# mine", "127.0.0.1:5555"),
+        ("[frames\n", "127.0.0.1:5555"),
+        ("frames = 3", "127.0.0.1:5555"),
+        ('[frames.lan]\nlisten = "booth:5600\\nService=x"', "127.0.0.1:5555"),
+    ],
+)
+def test_the_socket_for_cameras_gets_the_address_of_the_configuration(tmp_path, text, listen):
+    """And is never started by an installation."""
+    config = tmp_path / "etc/edged/edged.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(text)
+    carry_out(install_steps(tmp_path, PROGRAM, "booth-7", start=False), quiet)
+    unit = (tmp_path / "etc/systemd/system" / LAN_SOCKET).read_text()
+    assert [line for line in unit.splitlines() if line.startswith("ListenStream=")] == [
+        f"ListenStream={listen}"
+    ]
+    argvs = [step.argv for step in install_steps(Path("/"), PROGRAM, "b", start=True)]
+    assert all(LAN_SOCKET not in argv for argv in argvs)
 
 
 def test_uninstall_keeps_state_and_purge_removes_all(tmp_path):

@@ -86,6 +86,8 @@ def test_systemd_and_our_launchers_hand_in():
     assert lan.handed_in({}) == []
     assert lan.handed_in({lan.LISTENER_FD: "7"}) == [7]
     assert lan.handed_in({"LISTEN_PID": me, "LISTEN_FDS": "2"}) == [3, 4]
+    both = {"LISTEN_PID": me, "LISTEN_FDS": "1", lan.LISTENER_FD: "3"}
+    assert lan.handed_in(both) == [3]
     assert lan.handed_in({"LISTEN_PID": "1", "LISTEN_FDS": "2"}) == []
     with pytest.raises(OperatorError, match="edged run"):
         lan.handed_in({lan.LISTENER_FD: "seven"})
