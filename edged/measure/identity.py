@@ -152,6 +152,8 @@ def _varied(
     cosines = [np.zeros(0, np.float32)]
     for number, one in enumerate(shown):
         tell("generate variations", number / len(shown))
+        if not one.whole:
+            continue
         made = [variation(one.image, one.landmarks, random) for _ in range(variations.count)]
         cut = np.concatenate([aligned(Shown(0, "", image, points)) for image, points in made])
         both = recognise(np.ascontiguousarray(np.concatenate([cut, cut[:, :, ::-1]])))

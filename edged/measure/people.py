@@ -1,7 +1,8 @@
 """Who is in a folder of photos: one face a photo and person, found by the search of frames.
 
 Photos are read from the folder that a person named, one at a time; of each, only the part
-around the face is kept, in memory.  Knows files and a search; knows no recogniser.
+around the face or the aligned crop is kept, in memory.  Knows files and a search; knows no
+recogniser.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import numpy as np
 
 from edged.errors import ConfigError
 from edged.faces import Face, Image, Points
-from edged.stages.align import matrices
+from edged.geometry import template
+from edged.stages.align import crops, matrices
+from edged.stages.embed import SIZE_PX
 
 Grouping = Literal["folders", "names", "faces"]
 Search = Callable[[Image], list[Face]]
@@ -37,7 +40,11 @@ AROUND = 1.7
 """Half the side of what is kept of a photo, in sides of the face: a restorer's crop and
 some more."""
 
-_LARGEST_PX = 1024
+WHOLE_PEOPLE = 200
+"""Of so many people the first photo is kept with its surroundings, for swaps and variations;
+of every other photo the aligned crop alone, so that thousands fit into memory."""
+
+_LARGEST_PX = 768
 _FILE_BYTES_MAX = 64 * 1024 * 1024
 _SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 _NUMBERED = re.compile(r"^(.+?)[-_ .]*\(?\d+\)?$")
@@ -50,14 +57,16 @@ class Shown:
     Attributes:
         person: number of the person.
         photo: path of the file in the folder, for messages to whoever named the folder.
-        image: (h, w, 3) uint8 BGR, the photo around the face.
+        image: (h, w, 3) uint8 BGR, the photo around the face, or the aligned crop.
         landmarks: (5, 2) float32 px in it.
+        whole: it is more than the crop.
     """
 
     person: int
     photo: str
     image: Image
     landmarks: Points
+    whole: bool = True
 
 
 @dataclass(repr=False, eq=False)
@@ -118,12 +127,13 @@ def gather(folder: Path, search: Search, grouping: str, tell: Told) -> Gathered:
                 found.left_out[f"no face of {SMALLEST_PX} px or more"] += 1
             elif chosen == "faces":
                 for face in faces:
-                    found.shown.append(_shown(people, name, image, face))
+                    found.shown.append(_shown(people, name, image, face, first=True))
                     people += 1
             elif len(faces) > 1 and _area(faces[1]) > RIVAL_SHARE * _area(faces[0]):
                 found.left_out["two people of one size"] += 1
             else:
-                found.shown.append(_shown(people, name, image, faces[0]))
+                first = len(found.shown) == before
+                found.shown.append(_shown(people, name, image, faces[0], first=first))
         people += chosen != "faces" and len(found.shown) > before
     return found
 
@@ -184,15 +194,19 @@ def _read(file: Path) -> Image | None:
 def _usable(face: Face) -> bool:
     """Whether a face is large enough, and its landmarks say how to turn it."""
     side = float(min(face.box[2] - face.box[0], face.box[3] - face.box[1]))
-    return side >= SMALLEST_PX and matrices([face.landmarks], "arcface_112", 112)[0] is not None
+    return side >= SMALLEST_PX and matrices([face.landmarks], "arcface_112", SIZE_PX)[0] is not None
 
 
 def _area(face: Face) -> float:
     return float(np.prod(face.box[2:] - face.box[:2]))
 
 
-def _shown(person: int, photo: str, image: Image, face: Face) -> Shown:
-    """The part of a photo around a face; very large ones are made smaller."""
+def _shown(person: int, photo: str, image: Image, face: Face, *, first: bool) -> Shown:
+    """What is kept of a photo."""
+    if not first or person >= WHOLE_PEOPLE:
+        to_crop = [m for m in matrices([face.landmarks], "arcface_112", SIZE_PX) if m is not None]
+        crop = crops(image, to_crop, SIZE_PX)[0]
+        return Shown(person, photo, crop, template("arcface_112", SIZE_PX), whole=False)
     side = float(max(face.box[2] - face.box[0], face.box[3] - face.box[1]))
     centre = (face.box[:2] + face.box[2:]) / 2
     low = np.maximum(np.floor(centre - AROUND * side), 0).astype(int)
@@ -200,7 +214,7 @@ def _shown(person: int, photo: str, image: Image, face: Face) -> Shown:
     part = np.ascontiguousarray(image[low[1] : high[1], low[0] : high[0]])
     points = face.landmarks - low.astype(np.float32)
     share = _LARGEST_PX / max(part.shape[:2])
-    if share < 1:
+    if share < 1:  # very large ones are made smaller
         part = np.asarray(
             cv2.resize(part, None, fx=share, fy=share, interpolation=cv2.INTER_AREA), np.uint8
         )

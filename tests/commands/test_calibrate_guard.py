@@ -65,6 +65,8 @@ def test_the_built_in_pack_is_measured_without_a_configuration(tmp_path):
     assert "generated variations" in bound.measured_on
     assert table.swappers["builtin_swapper"].coarse_max == found["swapper"]["coarse_max"]
     assert "group" not in path.read_text()  # no names of files or people
+    made = {one.name for one in (tmp_path / "state").rglob("*") if one.is_file()}
+    assert {name for name in made if "builtin" not in name} == {"guard.toml"}
 
 
 def test_real_networks_are_measured(tmp_path, test_models):

@@ -10,6 +10,7 @@ from photos import astronaut, t1
 
 from edged.errors import ConfigError
 from edged.measure.people import gather
+from edged.stages.align import crops, matrices
 
 
 def told(*_):
@@ -42,6 +43,18 @@ def test_only_the_part_around_a_face_is_kept(tmp_path):
         i, j = one.landmarks[0].round().astype(int)
         kept, whole = one.image[j - 3 : j + 3, i - 3 : i + 3], photo[y - 3 : y + 3, x - 3 : x + 3]
         assert np.abs(kept.astype(int) - whole).mean() < 12
+
+
+def test_further_photos_of_a_person_are_kept_as_crops(tmp_path):
+    """The first photo with its surroundings, the others as what a recogniser looks at."""
+    found = gather(people_folder(tmp_path, nested=True), find, "auto", told)
+    for one in found.shown:
+        assert one.whole is one.photo.endswith("0.png")
+        matrix = matrices([one.landmarks], "arcface_112", 112)[0]
+        if not one.whole:
+            assert one.image.shape == (112, 112, 3)
+            assert np.abs(matrix - np.eye(2, 3)).max() < 1e-5
+            assert np.array_equal(crops(one.image, [matrix], 112)[0], one.image)
 
 
 def test_what_shows_nobody_is_left_out(tmp_path):
