@@ -15,9 +15,10 @@ import numpy as np
 
 from edged.faces import Floats, Points
 
-CUTOFF_HZ = 0.25
-"""Of a still face.  With the noise of det_500m under sensor noise of 4 grey levels (0.5 to
-1 px RMS on faces of 160 px) a paste trembles by less than 0.3 px (tests/bench/RESULTS.md)."""
+CUTOFF_HZ = 0.15
+"""Of a still face.  With the noise of det_500m under sensor noise of 4 grey levels, 1 to 2 px
+RMS at the corners of pastes on faces of 160 px, a paste trembles by 0.23 px at most
+(tests/bench/RESULTS.md)."""
 
 CUTOFF_PER_SPEED = 20.0
 """Hz for each face side a second; what moves is seen less sharply and must not be late."""
@@ -51,6 +52,7 @@ class Steady:
     _speed: Floats | None = None
     _drift: Floats = field(default_factory=lambda: np.zeros(2, np.float32))
     _seen_ms: int = 0
+    _count: int = 0
 
     def __call__(self, points: Points, box: Floats, now_ms: int) -> Points:
         """Steadied landmarks of a frame.
@@ -80,7 +82,10 @@ class Steady:
         lag_s = 1 / (2 * math.pi * cutoff_hz)
         alpha = 1 / (1 + lag_s / step_s)
         beta = alpha**2 / (2 - alpha)  # Benedict and Bordner, 1962: least transient error
-        self._points = np.asarray(guess + alpha * miss, np.float32)
+        self._count += 1
+        # The first landmarks are as noisy as any: a mean, until the filter is slower than one.
+        gain = max(alpha, 1 / (self._count + 1))
+        self._points = np.asarray(guess + gain * miss, np.float32)
         self._speed = np.asarray(self._speed + beta / step_s * miss, np.float32)
         # Bounded where it is kept, too: a filter that was left behind does not swing back.
         off = self._points - points
@@ -92,4 +97,5 @@ class Steady:
         self._points = np.array(points, np.float32)
         self._speed = np.zeros_like(self._points)
         self._drift = np.zeros(2, np.float32)
+        self._count = 0
         return self._points

@@ -30,6 +30,10 @@ PLACE = 0.3
 """Weight of the overlap beside the cosine: where two people crossed, each stands where the
 other stood before, and likeness has to decide."""
 
+MARGIN = 0.12
+"""A face whose cosines to two people differ by less, and that no place settles, is in doubt
+between them: it is nobody until a clearer look."""
+
 EMBED_EVERY = 15
 """A face that nothing happens to is embedded once in so many frames."""
 
@@ -248,7 +252,10 @@ class Tracks:
         """(faces, tracks) of overlap and likeness; see the module's constants."""
         scores = np.full(scene.overlap.shape, FORBIDDEN)
         for number, face in enumerate(faces):
+            torn = self._torn(number, face, scene, same)
             for column, track in enumerate(self.all):
+                if torn and track.known:
+                    continue
                 overlap = float(scene.overlap[number, column])
                 near = overlap >= SAME_PLACE_IOU
                 if face.embedding is None or track.vector is None:
@@ -268,6 +275,22 @@ class Tracks:
                 ):
                     scores[number, column] = max(likeness, 0.0) + PLACE * overlap
         return scores
+
+    def _torn(self, number: int, face: Face, scene: _Scene, same: float) -> bool:
+        """Whether a face might be either of two people who are not known to be elsewhere."""
+        if face.embedding is None or scene.continued[number] >= 0:
+            return False
+        cosines = sorted(
+            float(face.embedding @ track.vector)
+            for column, track in enumerate(self.all)
+            if track.known and track.vector is not None and column not in scene.continued
+        )
+        return (
+            len(cosines) > 1
+            and cosines[-1] >= same
+            and cosines[-2] >= STAY * same
+            and cosines[-1] - cosines[-2] < MARGIN
+        )
 
     def _look(
         self,
