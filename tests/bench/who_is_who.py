@@ -13,11 +13,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from shots import say
 from test_who_sequences import FILL, NAMES, NEXT, ours, theirs
-from who_kit import HEAD, SAME, Story
+from who_kit import HEAD, Story
 
 RULES = {
-    "nearest reference, no threshold": lambda story: (theirs(story, -1.0), 1.0),
-    "nearest reference, fixed threshold": lambda story: (theirs(story, SAME), 1.0),
+    "nearest reference, no threshold": lambda story: (theirs(story)[0], 1.0),
+    "nearest reference, fixed threshold": lambda story: (theirs(story)[1], 1.0),
     "edged, on_stranger = next": lambda story: ours(story, NEXT),
     "edged, on_stranger = fill": lambda story: ours(
         story, FILL, dict(zip(NAMES, [p.vector for p in story.people[:4]], strict=False))

@@ -206,6 +206,17 @@ def test_a_second_finding_of_one_face_is_never_somebody():
         assert first.known != second.known or not first.known
 
 
+def test_who_might_be_either_of_two_people_is_nobody():
+    """Two crossed, and one face is left that looks like both: filled, and no track of theirs."""
+    stream = Stream()
+    before = ids(stream((0, A), (60, B)))
+    stream()
+    (torn,) = stream((30, like(A, B, np.sqrt(0.5))))
+    assert not torn.known
+    assert torn.track_id not in before
+    assert ids(stream((25, A), (35, B))) == before
+
+
 def test_who_is_forgotten_is_a_stranger():
     """By time, and numbers are not used again."""
     stream = Stream()
