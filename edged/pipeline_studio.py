@@ -81,6 +81,7 @@ class Studio:
             tiles=tiles,
             diagonals=DIAGONALS_DEG if turned else (),
             close_px=min(settings.sizes_px),
+            doubtful=settings.fill_doubtful,
             every=True,
         )
 

@@ -147,6 +147,8 @@ class GuardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             frames, and whenever the faces change.
         hold_ms: how long a lost track stays filled.
         det_thresh: score from which a detection counts.
+        fill_doubtful: fill what one family took for a face and no close look confirmed,
+            by either family and from four sides; false leaves it as it is.
     """
 
     sizes_px: tuple[int, ...] = (640, 256, 128)
@@ -155,3 +157,4 @@ class GuardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     full_look_every_n: int = 8
     hold_ms: int = 700
     det_thresh: float = 0.5
+    fill_doubtful: bool = True

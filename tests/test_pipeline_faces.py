@@ -87,6 +87,16 @@ def test_a_doubtful_face_is_filled():
     assert not is_filled(outcome.ruling.image, LEFT)
 
 
+def test_a_doubtful_face_is_left_as_it_is_where_the_guard_is_told_so():
+    """In the input and in the output; nobody is swapped there, and nothing is refused."""
+    settings = replace(SETTINGS, sizes_px=(512, 128), fill_doubtful=False)
+    pipeline, _ = make(Whole(LEFT), Whole(LEFT, RIGHT, family="yunet"), settings=settings)
+    outcome = pipeline.process(frame(), shot())
+    assert isinstance(outcome.ruling, Passed)
+    assert list(actions(outcome).values()) == ["swapped"]
+    assert np.array_equal(outcome.ruling.image[:, RIGHT:], frame()[:, RIGHT:])
+
+
 @pytest.mark.parametrize("thresh", [0.0, 0.7])
 def test_the_guard_s_look_at_the_output_knows_no_scene(thresh):
     """A face that only the second look finds is filled, also below the scene's threshold."""

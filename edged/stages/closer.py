@@ -80,8 +80,8 @@ def verified(
 
     One that stands otherwise than it was found is replaced by what is there, and one whose
     place shows a face that is known is left out: it was seen askew.  One that no family sees
-    again stays, and is marked as doubtful: nothing that was found is thrown away on the word
-    of an absence.
+    again stays, and is marked as doubtful, unless the effort says otherwise: by itself nothing
+    that was found is thrown away on the word of an absence.
 
     Args:
         faces: the union, largest first.
@@ -100,6 +100,8 @@ def verified(
         best = [max(way.scores, default=0.0) for way in ways]
         turned = int(np.argmax(best))
         face.doubtful = not any(best)
+        if face.doubtful and not effort.doubtful:
+            continue
         seen = face if face.doubtful else _as_seen(ways[turned], face)
         if any(_same(seen, one) and _overlap(seen, one) > _overlap(seen, face) for one in known):
             continue

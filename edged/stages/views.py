@@ -45,6 +45,7 @@ class Effort:
             picture once, at the largest size: faces between two quarter turns.
         close_px: side of a close look at a spot; 0 means none.  The first family has it.
         expected: where faces were a moment ago: looked at closely when nothing explains them.
+        doubtful: keep findings of one family that no close look confirms, marked as doubtful.
         every: look closely at every face that is found, not only at those that lean.
     """
 
@@ -56,6 +57,7 @@ class Effort:
     diagonals: tuple[float, ...] = ()
     close_px: int = 0
     expected: tuple[Spot, ...] = ()
+    doubtful: bool = True
     every: bool = False
 
     def looks(self, detectors: int, shape: tuple[int, ...] = (0, 0)) -> int:

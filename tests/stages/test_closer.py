@@ -56,6 +56,14 @@ def test_a_finding_that_nobody_sees_again_is_doubtful_and_stays():
     assert first.sides.count(SIDE) == second.sides.count(SIDE) == 4
 
 
+def test_a_doubtful_finding_is_left_out_where_the_effort_says_so():
+    """The operator's word; a face that is seen again stays."""
+    lenient = Effort((640,), close_px=SIDE, doubtful=False)
+    assert search(EMPTY, [Upright(), Mistaken(face(900, 500, 300))], lenient) == []
+    truth = face(900, 500, 1000)
+    assert len(search(drawn(truth.landmarks), [Upright(), Mistaken(truth)], lenient)) == 1
+
+
 def test_a_ghost_on_a_known_face_is_left_out():
     """Two families see the face; one sees it once more, askew and half a face off."""
     truth = face(900, 500, 300)
