@@ -274,11 +274,12 @@ def crowd(height, width):
         Effort((640,), turns=(0, 3), tiles=True),
         Effort((960,), families=1),
         Effort((960,)),
+        Effort((640, 128), families=1, diagonals=(45.0,), close_px=128, every=True),
     ],
 )
 @pytest.mark.parametrize("shape", [(480, 640), (1000, 1501), (901, 500)])
 def test_a_search_on_the_device_finds_the_same(families, devices, effort, shape):
-    """Sizes, turns and tiles; a family that is too small for a look gets it from the host."""
+    """Sizes, turns, tiles and close looks; a family that is too small for a look gets it from the host."""
     easel, traffic = devices
     image = crowd(*shape)
     traffic.up.clear()
