@@ -279,7 +279,7 @@ def crowd(height, width):
 )
 @pytest.mark.parametrize("shape", [(480, 640), (1000, 1501), (901, 500)])
 def test_a_search_on_the_device_finds_the_same(families, devices, effort, shape):
-    """Sizes, turns, tiles and close looks; a family that is too small for a look gets it from the host."""
+    """Sizes, turns, tiles, close looks; a family too small for a look gets it from the host."""
     easel, traffic = devices
     image = crowd(*shape)
     traffic.up.clear()
