@@ -31,15 +31,20 @@ from edged.stages.boost import join, split
 from edged.stages.colour import recoloured
 from edged.stages.embed import Embedder
 from edged.stages.identity import VectorSource
+from edged.stages.kept import detail_of, with_detail
+from edged.stages.label import drawn as drawn_label
 from edged.stages.paste import Mask, box_mask, oval_mask, paste
 from edged.stages.restore import Restorer
 from edged.stages.scrfd import Scrfd
 from edged.stages.search import fit
+from edged.stages.segment import REGIONS, regions_mask
 from edged.stages.swap import Swapper
 from edged.stages.yunet import YuNet
 
 FOLDER = Path(__file__).parent
 INPUT_PX = 320
+SKIN, LIP, HAIR = (REGIONS[name][0] for name in ("skin", "lips", "hair"))
+"""Classes of the parsers that we know."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +200,16 @@ def mask_mouth_kept():
     return mouth.mouths([points], [matrix]).free[0]
 
 
+@pixels()
+def mask_regions():
+    """Skin and lips of a drawn map of classes, softened inside their edges."""
+    labels = np.zeros((512, 512), np.uint8)
+    cv2.ellipse(labels, (256, 270), (150, 190), 0, 0, 360, SKIN, -1)
+    cv2.ellipse(labels, (256, 380), (60, 25), 0, 0, 360, LIP, -1)
+    cv2.ellipse(labels, (256, 90), (200, 90), 0, 0, 360, HAIR, -1)
+    return regions_mask(labels[None], ("skin", "lips"))[0]
+
+
 # -- networks that we make ourselves ------------------------------------------------------
 
 
@@ -286,6 +301,21 @@ def paste_soft():
     crop = crops(person("kim")[0], [to_crop("kim", "arcface_128", 128)], 128)[0]
     paste(image, crop, to_crop("robin", "arcface_128", 128), oval_mask("arcface_128", 128))
     return image[60:260, 60:260]
+
+
+@pixels()
+def detail_carried_on():
+    """What sharpening added to Kim, added to Kim again: in full at the top, not below."""
+    crop = crops(person("kim")[0], [to_crop("kim", "arcface_128", 128)], 128)[0]
+    soft = cv2.GaussianBlur(crop, (0, 0), 1.5)
+    sharp = np.asarray(cv2.addWeighted(crop, 1.6, soft, -0.6, 0), np.uint8)
+    shares = np.repeat(np.linspace(1, 0, 8, dtype=np.float32)[:, None], 8, axis=1)
+    return with_detail(soft, detail_of(sharp, soft), shares)
+
+
+@pixels(most=2, mean=0.2)
+def label():
+    return drawn_label("AI-edited", 720, 1280)
 
 
 @pixels(most=0, mean=0.0)
