@@ -123,7 +123,7 @@ class Pipeline:
 
     def disguise(self, frame: Image, job: Job, watch: Watch) -> Outcome:
         """Every face becomes a character or a solid fill."""
-        scene, studio = job.scene, self._studio
+        scene, studio, details = job.scene, self._studio, self._details_of(job)
         with watch("copy"):
             picture = studio.put_up(frame, job)
         seen = self._who(picture, job, frame.shape, watch)
@@ -160,7 +160,7 @@ class Pipeline:
                 canvas.paste(coloured, to_crop, placing.mask, placing.layers)
             restore(
                 studio, canvas, faces, job, watch,
-                memory=self._details_of(job), layers=placing.layers,
+                memory=details, layers=placing.layers,
             )  # fmt: skip
             for region, character, _ in todo:
                 region.action, region.identity = "swapped", character.name
@@ -193,8 +193,15 @@ class Pipeline:
         )
 
     def _details_of(self, job: Job) -> Memory | None:
-        """What restoring added to the faces of a stream; a shot has no frames before it."""
-        return self._details.setdefault(job.camera, Memory()) if job.tracked else None
+        """What restoring added to the faces of a stream, which forgets those that are gone.
+
+        A shot has no frames before it.
+        """
+        if not job.tracked:
+            return None
+        memory = self._details.setdefault(job.camera, Memory())
+        memory.next_frame()
+        return memory
 
 
 def _lost_face(box: Floats) -> Face:

@@ -27,6 +27,7 @@ from pipeline_kit import (
 
 from edged.privacy.guard import Passed
 from edged.scene import Scene
+from edged.stages.kept import FORGET_FRAMES
 from edged.stages.paste import oval_mask
 from edged.transport.wire import ConsentEntry
 
@@ -186,6 +187,19 @@ def test_a_published_frame_restores_everybody():
     scene = with_scene(restore=True, restore_every_n=4)
     outcomes, _ = restoring(Eyes(BOTH), scene, frames(3, whole=(2,)))
     assert [touch.kind for touch in outcomes[2].touches] == ["anew", "anew"]
+
+
+def test_who_is_gone_is_forgotten_also_by_a_camera_that_sees_nobody():
+    """Details are pictures of faces: they do not wait in memory for the next visitor."""
+    eyes = Eyes(found(LEFT))
+    pipeline, _ = make(eyes, restorer=Sharpener())
+    scene = with_scene(restore=True, restore_every_n=4)
+    assert pipeline.process(frame(), stream(0, scene)).touches[0].kind == "anew"
+    assert pipeline._details["booth"].bytes
+    eyes.answers = [found()]
+    for number in range(1, FORGET_FRAMES + 2):
+        pipeline.process(frame([]), stream(100_000 * number, scene))
+    assert not pipeline._details["booth"].bytes
 
 
 def test_cameras_do_not_share_details():

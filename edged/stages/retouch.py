@@ -80,10 +80,9 @@ class Retoucher:
         if memory is None or wish.at_once:
             return None
         kept = [memory.look(key) for key in keys]
-        young = memory.frame + 1 - MEASURE_EVERY
+        young = memory.frame - MEASURE_EVERY
         if not all(one and one.share == 1 and one.measured > young for one in kept):
             return None
-        memory.next_frame()
         return [_touch("anew", wish, one) for key in keys if (one := memory.get(key))]
 
     def __call__(
@@ -94,7 +93,7 @@ class Retoucher:
         Args:
             crops: (n, S, S, 3) uint8 BGR.
             wish: what is asked for.
-            memory: of the camera, for streams; None for a picture of its own.
+            memory: of the camera, for streams, in this frame; None for a picture of its own.
             keys: what tells the faces apart from frame to frame, one a face.
 
         Returns:
@@ -106,7 +105,6 @@ class Retoucher:
         if memory is None:
             once = replace(wish, every_n=1, at_once=True)
             return self(crops, once, Memory(), range(len(crops)))
-        memory.next_frame()
         old = [memory.get(key) for key in keys]
         sketches = [sketch(crop) for crop in crops] if wish.every_n > 1 else []
         fits = [_fit(kept, now) for kept, now in zip(old, sketches, strict=False)]

@@ -65,6 +65,7 @@ def _one(motion, seed):
     for how, every_n in (("every frame", 1), (f"every {EVERY_N}th, detail kept", EVERY_N)):
         memory, pictures, count = Memory(), [], 0
         for number, (swapped, true) in enumerate(frames):
+            memory.next_frame()
             ideal = Ideal([true], seed=1000 * seed + number)
             out, _ = Retoucher(ideal, None)(swapped[None], Wish(0.8, every_n), memory, ["a"])
             pictures.append(out[0])
