@@ -7,94 +7,28 @@ moves one file and no other.  No photo and no one else's picture is in any of th
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-
 import cv2
 import numpy as np
-from graph_kit import of_file
+from golden.case import FOLDER, numbers, pixels
 
-from edged.bench.standins import faces, pack
 from edged.builtin.character import SIZE, draw_character
 from edged.builtin.mask import inner_face_mask
-from edged.builtin.pack import write_pack
 from edged.geometry import similarity, template
 from edged.measure.attacks import ATTACKS, attacked
 from edged.privacy.pixels import coarse_correlation, untouched_share
-from edged.runtime.emap import read_emap
 from edged.stages import mouth
 from edged.stages.align import crops, fine_crops
 from edged.stages.boost import join, split
 from edged.stages.colour import recoloured
-from edged.stages.embed import Embedder
-from edged.stages.identity import VectorSource
 from edged.stages.kept import detail_of, with_detail
 from edged.stages.label import drawn as drawn_label
 from edged.stages.paste import Mask, box_mask, oval_mask, paste
-from edged.stages.restore import Restorer
-from edged.stages.scrfd import Scrfd
 from edged.stages.search import fit
 from edged.stages.segment import REGIONS, regions_mask
-from edged.stages.swap import Swapper
-from edged.stages.yunet import YuNet
 
-FOLDER = Path(__file__).parent
 INPUT_PX = 320
 SKIN, LIP, HAIR = (REGIONS[name][0] for name in ("skin", "lips", "hair"))
 """Classes of the parsers that we know."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One golden file.
-
-    Attributes:
-        make: gives the array, uint8 pictures or floats.
-        most: largest difference of any number that is let pass.
-        mean: largest mean difference, likewise.
-    """
-
-    make: Callable[[], np.ndarray]
-    most: float
-    mean: float
-
-    @property
-    def name(self) -> str:
-        return self.make.__name__
-
-    @property
-    def path(self) -> Path:
-        """PNG for pictures, NPY for numbers."""
-        return FOLDER / f"{self.name}.{'png' if isinstance(self.most, int) else 'npy'}"
-
-    def stored(self) -> np.ndarray:
-        if self.path.suffix == ".npy":
-            return np.load(self.path)
-        return cv2.imread(str(self.path), cv2.IMREAD_UNCHANGED)
-
-    def store(self, folder: Path) -> Path:
-        path = folder / self.path.name
-        if path.suffix == ".npy":
-            np.save(path, self.make().astype(np.float32))
-        else:
-            assert cv2.imwrite(str(path), self.make(), [cv2.IMWRITE_PNG_COMPRESSION, 9])
-        return path
-
-
-CASES: list[Case] = []
-
-
-def pixels(most: int = 1, mean: float = 0.05):
-    """A picture, in grey levels: one off where arithmetic rounds another way on another CPU."""
-    return lambda make: CASES.append(Case(make, most, mean)) or make
-
-
-def numbers(most: float):
-    """Floats."""
-    return lambda make: CASES.append(Case(make, float(most), float(most))) or make
 
 
 # -- inputs -----------------------------------------------------------------------------
@@ -208,71 +142,6 @@ def mask_regions():
     cv2.ellipse(labels, (256, 380), (60, 25), 0, 0, 360, LIP, -1)
     cv2.ellipse(labels, (256, 90), (200, 90), 0, 0, 360, HAIR, -1)
     return regions_mask(labels[None], ("skin", "lips"))[0]
-
-
-# -- networks that we make ourselves ------------------------------------------------------
-
-
-@lru_cache(maxsize=1)
-def files():
-    """The built-in pack and the stand-ins, in a folder that goes with the process."""
-    folder = tempfile.TemporaryDirectory()
-    made = write_pack(Path(folder.name)), pack.write_standins(Path(folder.name))
-    return folder, *made
-
-
-def swapped() -> np.ndarray:
-    """Robin's crop with Kim's face, (128, 128, 3)."""
-    _, built, _ = files()
-    image, points = person("kim")
-    with of_file(built["builtin_recogniser"], "builtin_recogniser") as session:
-        vector = Embedder(session)(
-            crops(image, [similarity(points, template("arcface_112", 112))], 112)
-        )[0]
-    path = built["builtin_swapper"]
-    with of_file(path, "builtin_swapper") as session:
-        swapper = Swapper(session, VectorSource("s", 512, read_emap(path, "s")))
-        target = crops(person("robin")[0], [to_crop("robin", "arcface_128", 128)], 128)
-        return swapper(target, swapper.latent(vector)[None])[0]
-
-
-@pixels(most=2, mean=0.2)
-def swap():
-    return swapped()
-
-
-@pixels(most=2, mean=0.2)
-def restore():
-    _, built, _ = files()
-    with of_file(built["builtin_restorer"], "builtin_restorer") as session:
-        size = int(session.inputs[0].shape[1])
-        name = "ffhq_512"
-        target = crops(person("kim")[0], [to_crop("kim", name, size)], size)
-        return Restorer(session, size, name)(target, 0.8)[0][::2, ::2]
-
-
-@numbers(2e-3)
-def decode_scrfd():
-    """Boxes, scores and landmarks of three drawn squares, by SCRFD's contract."""
-    return decoded(lambda f: (f.detector, "det_10g"), Scrfd)
-
-
-@numbers(2e-3)
-def decode_yunet():
-    """Likewise by YuNet's."""
-    return decoded(lambda f: (f.second_detector, "yunet"), YuNet)
-
-
-def decoded(which, family) -> np.ndarray:
-    picture = np.full((320, 320, 3), 128, np.uint8)
-    for centre, side, identity in (((80, 90), 60, 1), ((220.0, 100), 90, 2), ((150, 240), 120, 3)):
-        faces.draw_face(picture, centre, side, identity)
-    path, recipe = which(files()[2])
-    with of_file(path, recipe) as session:
-        found = family(session)(cv2.resize(picture, (640, 640)), 640)
-    order = np.argsort(found.boxes[:, 0])
-    columns = [found.boxes, found.scores[:, None], found.landmarks.reshape(len(found), 10)]
-    return np.concatenate(columns, axis=1)[order]
 
 
 # -- colour, paste, boost, guard ----------------------------------------------------------

@@ -14,7 +14,8 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # for the command; pytest has it
 
-from golden.cases import CASES, FOLDER
+from golden import cases, networks  # noqa: F401 - each fills CASES
+from golden.case import CASES, FOLDER
 
 ALL_BYTES_MAX = 900_000
 
