@@ -180,7 +180,7 @@ def vetting_pack(pack, tmp_path):
     files = {
         "2.7_80x80_MiniFASNetV2": liveness_files.minifas(1),
         "4_0_0_80x80_MiniFASNetV1SE": liveness_files.minifas(2),
-        "2dfan4": landmark_files.fan(),
+        "peppa_wutz": landmark_files.fan(),
         **{name: liveness_files.content(name) for name in liveness_files.CONTENT},
     }
     for name, model in files.items():
@@ -190,7 +190,8 @@ def vetting_pack(pack, tmp_path):
 
 VETTING = """
 liveness = ["minifasnet_v2", "minifasnet_v1se"]
-landmarker = "2dfan4"
+landmarker = "peppa_wutz"
+accept_licence = ["peppa_wutz"]
 content = ["nsfw_1", "nsfw_2", "nsfw_3"]
 """
 
@@ -230,14 +231,14 @@ def masking_pack(pack, tmp_path):
     for path in pack.iterdir():
         (folder / path.name).symlink_to(path)
     (folder / "xseg_1.onnx").write_bytes(mask_files.xseg().SerializeToString())
-    (folder / "bisenet_resnet_34.onnx").write_bytes(mask_files.bisenet().SerializeToString())
+    (folder / "bisenet_resnet_18.onnx").write_bytes(mask_files.bisenet().SerializeToString())
     return folder
 
 
 @pytest.mark.parametrize("asked", [True, False])
 def test_what_masks_is_loaded_where_a_scene_asks(masking_pack, tmp_path, asked):
     """Through the real loaders and networks of the contracts; what goes to the host is told."""
-    models = 'restorer = ""\noccluder = "xseg_1"\nparser = "bisenet_resnet_34"'
+    models = 'restorer = ""\noccluder = "xseg_1"\nparser = "bisenet_resnet_18"'
     text = CONFIG.format(folder=masking_pack, runtime="", sizes="[640, 128]")
     text = text.replace('restorer = ""', models)
     if asked:
