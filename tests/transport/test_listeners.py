@@ -20,6 +20,7 @@ from edged.transport.limits import FrameLimits
 from edged.transport.mailbox import Mailbox
 
 JPEG = kit.jpeg()
+OTHER = "11111111-5a0c-4f0e-9a57-6a2f7f6b1c11"
 
 
 @pytest.fixture
@@ -91,6 +92,28 @@ def test_curve_lets_known_clients_in_and_nobody_else(tmp_path):
             assert bool(sock.poll(10_000 if served else 500)) is served
             sock.close(linger=0)
         assert len(rig.pipeline.seen) == 1
+        assert rig.server.counts().received == 1
+
+
+def test_a_revoked_key_gets_nothing_more_in_through_an_open_connection(tmp_path):
+    """Its messages are counted, not read, and not answered."""
+    engine, friend = zmq.curve_keypair(), zmq.curve_keypair()
+    known = {friend[0]: "hall"}
+    curve = CurveServer(engine[0], engine[1], known.get)
+    with serving(tmp_path, endpoint=f"tcp://127.0.0.1:{free_port()}", curve=curve) as rig:
+        sock = rig.context.socket(zmq.DEALER)
+        CurveClient(public=friend[0], secret=friend[1], server=engine[0]).apply(sock)
+        sock.setsockopt(zmq.RCVTIMEO, 10_000)
+        sock.connect(rig.endpoint)
+        assert rig.ask(sock, head(shot=SHOT, camera=None), JPEG)["reason"] == "ok"
+        assert rig.pipeline.seen[0].header.camera == "hall"  # as the key says
+        assert rig.ask(sock, head(shot=OTHER, camera="booth"), JPEG)["reason"] == "unknown-camera"
+        known.clear()
+        sock.send_multipart([head(shot=OTHER, camera="hall"), JPEG])
+        kit.until(lambda: rig.server.counts().revoked == 1)
+        assert sock.poll(300) == 0
+        assert len(rig.pipeline.seen) == 1
+        sock.close(linger=0)
 
 
 def test_keys_never_show():
