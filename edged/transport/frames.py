@@ -274,10 +274,13 @@ class FrameServer:
             poller.register(self._wake_fd, zmq.POLLIN)
             for listener in self._listeners:
                 poller.register(listener.socket, zmq.POLLIN)
+                if listener.crowd is not None:
+                    poller.register(listener.crowd.monitor, zmq.POLLIN)
             while not self._stopping.is_set():
                 ready = dict(poller.poll(_RETRY_MS if self._late else None))
                 if self._wake_fd in ready:
                     os.eventfd_read(self._wake_fd)
+                self._bound_crowds()
                 self._send_answers()
                 self._offer_held_again(poller)
                 for index, listener in enumerate(self._listeners):
@@ -290,6 +293,11 @@ class FrameServer:
         except Exception as error:
             log.critical("frames: the socket thread failed (%s)", type(error).__name__)
             raise
+
+    def _bound_crowds(self) -> None:
+        for listener in self._listeners:
+            if listener.crowd is not None:
+                listener.crowd.look()
 
     def _send_answers(self) -> None:
         self._traffic.undeliverable += self._late.retry(self._try)

@@ -17,6 +17,7 @@ from typing import Any
 import zmq
 
 from edged.errors import ConfigError, LinkError
+from edged.transport.crowd import Crowd
 from edged.transport.curve import CurveServer
 from edged.transport.ipcpath import IpcClaim
 from edged.transport.limits import FrameLimits
@@ -53,6 +54,7 @@ class Listener:
         camera: of a SUB; None for a ROUTER.
         claim: right to the ipc path.
         curve: its keys; None: it has none.
+        crowd: bounds its connections, where it was inherited and others may reach it.
     """
 
     name: str
@@ -60,9 +62,12 @@ class Listener:
     camera: str | None = None
     claim: IpcClaim | None = None
     curve: CurveServer | None = None
+    crowd: Crowd | None = None
 
     def close(self) -> None:
         """Close the socket, letting last answers go, and free its path."""
+        if self.crowd is not None:
+            self.crowd.close()
         self.socket.close(linger=_LINGER_MS)
         if self.claim is not None:
             self.claim.release()
@@ -131,15 +136,19 @@ def inherit_router(
         sock.setsockopt(zmq.IPV6, 1)
     if network:
         _for_network(sock, curve)
-    sock.setsockopt(zmq.USE_FD, fd)
+    crowd = Crowd(sock, fd, address[1]) if network else None
     try:
-        # The descriptor is bound already, so the address is not used.  A "*" keeps libzmq
-        # from looking it up among the interfaces, for which it would want a netlink socket.
-        sock.bind(f"tcp://*:{address[1]}" if network else endpoint)
+        if crowd is not None:
+            crowd.open()
+        else:
+            sock.setsockopt(zmq.USE_FD, fd)
+            sock.bind(endpoint)
     except zmq.ZMQError as error:
+        if crowd is not None:
+            crowd.close()
         sock.close(linger=0)
         raise LinkError(f"inherited listener {endpoint} failed ({error.strerror})") from error
-    return Listener(endpoint, sock, curve=curve if network else None)
+    return Listener(endpoint, sock, curve=curve if network else None, crowd=crowd)
 
 
 def connect_subscriber(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import frames_kit as kit
 import pytest
@@ -14,6 +16,7 @@ import zmq
 from frames_kit import SHOT, head, serving
 
 from edged.errors import ConfigError, LinkError, OperatorError
+from edged.transport.crowd import MOST_CONNECTIONS
 from edged.transport.curve import CurveClient, CurveServer
 from edged.transport.frames import FrameServer
 from edged.transport.limits import FrameLimits
@@ -141,6 +144,32 @@ def test_inherited_listener_is_served(tmp_path):
                 sock.setsockopt(zmq.RCVTIMEO, 10_000)
                 sock.connect(endpoint)
                 assert rig.ask(sock, head(shot=SHOT), JPEG)["reason"] == "ok"
+
+
+def descriptors():
+    """How many this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_crowd_without_keys_does_not_use_the_descriptors_up(tmp_path):
+    """Connections are bounded, local senders notice nothing, and cameras come in again."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as tcp:
+        port, fd = tcp.getsockname()[1], os.dup(tcp.fileno())
+    with serving(tmp_path, listen_fds=[fd]) as rig, contextlib.ExitStack() as crowd:
+        sock = rig.context.socket(zmq.DEALER)
+        sock.setsockopt(zmq.RCVTIMEO, 20_000)
+        sock.connect(f"tcp://127.0.0.1:{port}")
+        local = rig.dealer()
+        assert rig.ask(sock, head(shot=SHOT), JPEG)["reason"] == "ok"
+        before, most = descriptors(), 0
+        for number in range(1, 3 * MOST_CONNECTIONS + 1):
+            crowd.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+            most = max(most, descriptors() - before - number)
+            if number % 100 == 0:
+                assert rig.ask(local, head(shot=SHOT), JPEG)["reason"] == "ok"
+        assert MOST_CONNECTIONS // 2 < most < 1.5 * MOST_CONNECTIONS
+        crowd.close()
+        assert rig.ask(sock, head(shot=SHOT), JPEG)["reason"] == "ok"
 
 
 def test_inherited_descriptor_must_listen_and_be_safe():
