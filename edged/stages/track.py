@@ -250,47 +250,56 @@ class Tracks:
 
     def _scores(self, faces: Sequence[Face], scene: _Scene, same: float) -> Tensor:
         """(faces, tracks) of overlap and likeness; see the module's constants."""
-        scores = np.full(scene.overlap.shape, FORBIDDEN)
-        for number, face in enumerate(faces):
-            torn = self._torn(number, face, scene, same)
-            for column, track in enumerate(self.all):
-                if torn and track.known:
-                    continue
-                overlap = float(scene.overlap[number, column])
-                near = overlap >= SAME_PLACE_IOU
-                if face.embedding is None or track.vector is None:
-                    if near:  # its own, or nothing else is known of it
-                        own = scene.continued[number] == column
-                        scores[number, column] = (3 if own else 1) + overlap
-                    continue
-                likeness = float(face.embedding @ track.vector)
-                if likeness >= same:
-                    # Somebody who is known goes before what only lies at the same place.
-                    known = 2 if track.known else 1
-                    scores[number, column] = known + likeness + PLACE * overlap
-                elif near and (
-                    likeness >= STAY * same
-                    or scene.continued[number] == column
-                    or (track.looks < LOOKS and not scene.contested[number])
-                ):
-                    scores[number, column] = max(likeness, 0.0) + PLACE * overlap
-        return scores
+        cosines, overlap = self._cosines(faces), scene.overlap
+        blind = np.isnan(cosines)
+        near = overlap >= SAME_PLACE_IOU
+        own = np.array(scene.continued, int)[:, None] == np.arange(len(self.all))
+        known = np.array([track.known for track in self.all], bool)
+        young = np.array([track.looks < LOOKS for track in self.all], bool)
+        # Where nothing else is known the place decides; its own goes before everything.
+        scores = np.where(blind & near, np.where(own, 3, 1) + overlap, FORBIDDEN)
+        if blind.all():
+            return scores
+        allowed = ~blind & ~self._barred(cosines, scene.continued, same)
+        with np.errstate(invalid="ignore"):
+            alike = allowed & (cosines >= same)
+            stays = (cosines >= STAY * same) | own | (young & ~scene.contested[:, None])
+        stays &= allowed & near & ~alike
+        joint = np.nan_to_num(cosines) + PLACE * overlap
+        # Somebody who is known goes before what only lies at the same place.
+        scores = np.where(alike, 1 + known + joint, scores)
+        return np.asarray(np.where(stays, np.maximum(joint, PLACE * overlap), scores))
 
-    def _torn(self, number: int, face: Face, scene: _Scene, same: float) -> bool:
-        """Whether a face might be either of two people who are not known to be elsewhere."""
-        if face.embedding is None or scene.continued[number] >= 0:
-            return False
-        cosines = sorted(
-            float(face.embedding @ track.vector)
-            for column, track in enumerate(self.all)
-            if track.known and track.vector is not None and column not in scene.continued
-        )
-        return (
-            len(cosines) > 1
-            and cosines[-1] >= same
-            and cosines[-2] >= STAY * same
-            and cosines[-1] - cosines[-2] < MARGIN
-        )
+    def _cosines(self, faces: Sequence[Face]) -> Tensor:
+        """(faces, tracks) cosines; NaN where one of the two has no vector."""
+        cosines = np.full((len(faces), len(self.all)), np.nan)
+        rows = [number for number, face in enumerate(faces) if face.embedding is not None]
+        columns = [number for number, track in enumerate(self.all) if track.vector is not None]
+        if rows and columns:
+            vectors = np.stack([v for f in faces if (v := f.embedding) is not None])
+            means = np.stack([v for t in self.all if (v := t.vector) is not None])
+            cosines[np.ix_(rows, columns)] = vectors @ means.T
+        return cosines
+
+    def _barred(self, cosines: Tensor, continued: list[int], same: float) -> Tensor:
+        """(faces, tracks) bool: pairs that must not be although they are alike.
+
+        A face that might be either of two people, who are not known to be elsewhere, is
+        neither; and nobody takes the track of a person whom another face is more like.
+        """
+        barred = np.zeros(cosines.shape, bool)
+        known = np.array([track.known for track in self.all], bool)
+        free = known & ~np.isin(np.arange(len(self.all)), continued)
+        unsure = np.array([own < 0 or not known[own] for own in continued], bool)
+        alike = np.where(np.isnan(cosines), -1.0, cosines)
+        for number in np.flatnonzero(unsure):
+            best = np.sort(alike[number, free])[-2:]
+            if len(best) > 1 and best[1] >= same and best[0] >= STAY * same:
+                barred[number, known] |= best[1] - best[0] < MARGIN
+        if unsure.any():
+            most = alike[unsure].max(axis=0)
+            barred[np.ix_(unsure, known)] |= (alike[unsure] < most - MARGIN)[:, known]
+        return barred
 
     def _look(
         self,
