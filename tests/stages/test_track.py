@@ -217,6 +217,19 @@ def test_who_might_be_either_of_two_people_is_nobody():
     assert ids(stream((25, A), (35, B))) == before
 
 
+def test_nobody_takes_the_track_of_whom_another_face_is_more_like():
+    """The one behind looks like the one in front, whose own track was begun anew meanwhile."""
+    stream = Stream()
+    first, second = stream((0, A), (60, B))
+    stream()
+    (front,) = stream((30, like(A, B, np.sqrt(0.5))))
+    assert front not in (first, second)
+    back = like(B, A, np.sqrt(0.72))
+    tracks = stream((30, like(A, C, 0.8)), (44, back))
+    assert tracks[0] is first
+    assert tracks[1] is not first
+
+
 def test_who_is_forgotten_is_a_stranger():
     """By time, and numbers are not used again."""
     stream = Stream()
