@@ -95,43 +95,51 @@ def judged(judge, image):
     return boxes[nms(boxes, np.ones(len(boxes), np.float32), 0.3)] if len(boxes) else boxes
 
 
-def on_somebody(box, people):
-    """Whether the middle of a finding lies in anybody's face, cut off by the frame or not."""
+def whose(box, people):
+    """Number of the person in whose face the middle of a finding lies, cut off or not, or -1."""
     middle = (box[:2] + box[2:]) / 2
-    return bool(((middle > people[:, :2]) & (middle < people[:, 2:])).all(axis=1).any())
+    on = ((middle > people[:, :2]) & (middle < people[:, 2:])).all(axis=1)
+    return int(on.argmax()) if on.any() else -1
 
 
 def held_against(name, outputs, look):
-    """(faces seen, names of cases in which one of them is none of the result's).
+    """Counts of somebody's findings, and the names of cases that show a face as it was.
 
-    Findings on nobody are false alarms: a hand, an ear, a lamp.  They are told by the known
-    places of all people, not by how sure the detector is, and are counted apart.
+    A finding is the result's by the rule (IoU).  Others are told by the known places of all
+    people, not by how sure the detector is: loose, a box drawn far too large or too small on
+    a face that was swapped or filled; on nobody, such as a hand, an ear or a lamp; and
+    strange: on a face that was left.
     """
-    seen, strange, alarms = 0, [], []
+    found, loose, strange, nobody = 0, [], [], []
     for case, image, boxes in outputs:
-        faces = look(image)
+        people, faces = case.everyone(), look(image)
+        hidden = match(boxes, people) >= 0
         for face, hit in zip(faces, match(boxes, faces), strict=True):
+            person = whose(face, people)
             if hit >= 0:
-                seen += 1
+                found += 1
+            elif person < 0:
+                nobody.append(case.name)
             else:
-                (strange if on_somebody(face, case.everyone()) else alarms).append(case.name)
-    say(f"{name}: {seen} faces in {len(outputs)} outputs are the result's, {len(strange)} are not "
-        f"{strange}, {len(alarms)} lie on nobody {alarms}")  # fmt: skip
-    return seen, strange
+                (loose if hidden[person] else strange).append(case.name)
+    say(f"{name}: {found} findings in {len(outputs)} outputs are the result's")
+    say(f"  loosely on swapped or filled faces {loose}; on nobody {nobody}; on others {strange}")
+    return found, len(loose), strange
 
 
 def test_every_face_that_the_judge_finds_is_one_of_the_result(outputs, test_models):
-    """The rule: it overlaps a swapped or filled box by an IoU of 0.4."""
+    """It overlaps a swapped or filled box by an IoU of 0.4, or lies loosely on such a face."""
     assert len(outputs) >= 16
     judge = Judge(test_models)
-    seen, strange = held_against("judge", outputs, lambda image: judged(judge, image))
-    assert seen >= len(outputs)
+    found, loose, strange = held_against("judge", outputs, lambda image: judged(judge, image))
+    assert found >= len(outputs)
     assert not strange
+    assert loose <= found // 10
 
 
 def test_every_face_that_cascades_find_is_one_of_the_result(outputs):
     """Two more that the pipeline does not run with, of another kind."""
-    _, strange = held_against("cascades", outputs, cascades)
+    _, _, strange = held_against("cascades", outputs, cascades)
     assert not strange
 
 
