@@ -7,6 +7,8 @@ name serves both.  Knows no frames.
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +17,11 @@ import zmq
 import zmq.auth.thread
 from zmq.utils import z85
 
+log = logging.getLogger(__name__)
+
 _DOMAIN = "edged-frames"
+_SAY_EVERY_S = 60.0
+"""A sender tries again and again."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +90,13 @@ class _Allowed:
 
     def __init__(self, camera_of: Callable[[bytes], str | None]) -> None:
         self._camera_of = camera_of
+        self._said_s = float("-inf")
 
     def callback(self, domain: str, key: bytes) -> bool:
         """Whether a client with this public key may connect."""
         encoded = key if len(key) == 40 else z85.encode(key)
-        return domain == _DOMAIN and self._camera_of(encoded) is not None
+        known = domain == _DOMAIN and self._camera_of(encoded) is not None
+        if not known and time.monotonic() - self._said_s >= _SAY_EVERY_S:
+            self._said_s = time.monotonic()
+            log.warning("frames: a sender with an unknown or revoked key is refused")
+        return known

@@ -141,6 +141,8 @@ def test_without_the_right_key_nothing_gets_in_and_nothing_is_answered(booth, wh
         raw.send_multipart([head(camera="quick", shot=str(uuid.uuid4())), jpeg()])
         assert raw.poll(1000) == 0
     assert booth.answered() == before
+    if who == "a stranger's key":
+        assert "unknown or revoked key" in booth.log_text()
 
 
 def test_a_revoked_key_is_refused_within_seconds_also_where_it_is_connected(booth):
@@ -223,6 +225,39 @@ def test_a_restart_under_edged_run_keeps_the_listener(tmp_path):
         device.wait(30)
         booth.broker.stop()
         booth.log.close()
+
+
+STRANGERS = """
+import contextlib, socket, sys
+held = []
+while True:
+    with contextlib.suppress(OSError):
+        held.append(socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1))
+        held[-1].send(bytes([0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f]))
+    if len(held) > 900:
+        held.pop(0).close()
+"""
+"""Opens connections that look like ZeroMQ's and says no more, 900 at a time."""
+
+
+def test_strangers_cannot_use_the_engines_descriptors_up(tmp_path):
+    """An engine that may open 400 files answers local shots throughout, and cameras after."""
+    with Lan(tmp_path, free_port()) as booth:
+        engine = psutil.Process(booth.engine.pid)
+        engine.rlimit(psutil.RLIMIT_NOFILE, (400, 400))
+        crowd = subprocess.Popen([sys.executable, "-c", STRANGERS, str(booth.port)])
+        try:
+            until(lambda: "all are closed" in booth.log_text(), 30, "a crowd")
+            for number in range(20, 30):
+                answer = booth.client.send_shot(face(number), camera="quick")
+                assert answer.verdict.verdict == "queued"
+                assert engine.num_fds() < 400
+        finally:
+            crowd.kill()
+            crowd.wait()
+        with booth.outsider(booth.key("quick")) as camera:
+            camera._connect_timeout_s = 30
+            assert camera.send_shot(face(30)).verdict.verdict == "queued"
 
 
 def test_systemd_hands_the_listener_in(tmp_path, program):
