@@ -123,3 +123,16 @@ def test_nobody_is_revoked_who_had_no_key(folder):
     """Nor let in by a mistyped name."""
     with pytest.raises(OperatorError, match="edged keys list"):
         keyring.revoke(folder, "door")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make keys for another user")
+def test_what_an_administrator_makes_belongs_to_the_services_user(tmp_path):
+    """The engine runs as that user and could not read root's files."""
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, 4711, 4712)
+    keyring.make_device(state / "keys")
+    keyring.authorise(state / "keys", "door", Pair.fresh().public)
+    made = [state / "keys", *(state / "keys").rglob("*")]
+    assert len(made) == 4
+    assert {(one.stat().st_uid, one.stat().st_gid) for one in made} == {(4711, 4712)}
