@@ -72,18 +72,8 @@ class Studio:
             return picture.search(detectors, effort)
 
     def shot_effort(self, *, tiles: bool) -> Effort:
-        """All that there is: detectors, sizes and turns, and a close look at each face."""
-        settings = self.settings
-        turned = len(settings.rotations_deg) > 1
-        return Effort(
-            settings.sizes_px,
-            tuple(d // 90 for d in settings.rotations_deg),
-            tiles=tiles,
-            diagonals=DIAGONALS_DEG if turned else (),
-            close_px=min(settings.sizes_px),
-            doubtful=settings.fill_doubtful,
-            every=True,
-        )
+        """See :func:`shot_effort`."""
+        return shot_effort(self.settings, tiles=tiles)
 
     def regions(self, picture: Picture, faces: list[Face], watch: Watch) -> list[Region]:
         """A region for each face, with crop and embedding of the input."""
@@ -176,6 +166,20 @@ class Studio:
             verified_by=self.stages.recogniser_id,
             embedded=embedded,
         )
+
+
+def shot_effort(settings: GuardSettings, *, tiles: bool) -> Effort:
+    """All that there is: detectors, sizes and turns, and a close look at each face."""
+    turned = len(settings.rotations_deg) > 1
+    return Effort(
+        settings.sizes_px,
+        tuple(d // 90 for d in settings.rotations_deg),
+        tiles=tiles,
+        diagonals=DIAGONALS_DEG if turned else (),
+        close_px=min(settings.sizes_px),
+        doubtful=settings.fill_doubtful,
+        every=True,
+    )
 
 
 def fits(face: Face, scene: Scene) -> bool:

@@ -15,8 +15,8 @@ from edged.config import BUILTIN_PHOTO, Config
 from edged.daemon.pictures import builtin_character, builtin_poster, read_picture
 from edged.faces import Embedding, Floats, Image, Points
 from edged.pipeline_parts import Stages
+from edged.pipeline_studio import shot_effort
 from edged.stages.search import search
-from edged.stages.views import Effort
 
 
 def cast_all(config: Config, stages: Stages) -> tuple[dict[str, Character], dict[str, Template]]:
@@ -66,8 +66,7 @@ def enrol(config: Config, stages: Stages) -> dict[str, Embedding]:
 
 def _find(config: Config, stages: Stages) -> Search:
     """The device's own search, with all that it has."""
-    guard = config.guard
-    effort = Effort(guard.sizes_px, tuple(d // 90 for d in guard.rotations_deg))
+    effort = shot_effort(config.guard, tiles=False)
     return partial(search, detectors=stages.detectors, effort=effort)
 
 

@@ -357,7 +357,8 @@ class Guard:
         if not _same_outside(out, template, [s.rect for s in slots]):
             return Refused(Reason.GUARD_ERROR)
         for face in search(out):
-            if not _explained(face.box, template_boxes):
+            known = _explained(face.box, template_boxes)
+            if not known and not imagined(template, out, face, search):
                 return Refused(Reason.FACE_UNEXPECTED)
         if bystanders and slots:
             vectors = self.recognise(np.stack([self.align(out, s.to_crop) for s in slots]))
