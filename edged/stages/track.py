@@ -262,7 +262,9 @@ class Tracks:
             return scores
         allowed = ~blind & ~self._barred(cosines, scene.continued, same)
         with np.errstate(invalid="ignore"):
-            alike = allowed & (cosines >= same)
+            # A face half under another is known from afar only beyond doubt.
+            sure = near | ~scene.contested[:, None] | (cosines >= same + MARGIN)
+            alike = allowed & sure & (cosines >= same)
             stays = (cosines >= STAY * same) | own | (young & ~scene.contested[:, None])
         stays &= allowed & near & ~alike
         joint = np.nan_to_num(cosines) + PLACE * overlap
