@@ -15,7 +15,7 @@ from edged.daemon.flow import Flow
 from edged.daemon.flow_parts import FlowParts
 from edged.daemon.pulse import Pulse
 from edged.health import Health
-from edged.pipeline_parts import Outcome
+from edged.pipeline.parts import Outcome
 from edged.privacy.buffers import OutgoingPool
 from edged.privacy.guard import Passed
 from edged.scene import Scene

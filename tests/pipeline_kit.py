@@ -13,8 +13,8 @@ from edged.calibration import Bounds
 from edged.cast import Character, Template, TemplateSlot
 from edged.faces import Detections, Face
 from edged.geometry import apply, similarity, template
-from edged.pipeline import Pipeline
-from edged.pipeline_parts import Job, Stages
+from edged.pipeline.parts import Job, Stages
+from edged.pipeline.pipeline import Pipeline
 from edged.privacy.buffers import OutgoingPool
 from edged.privacy.guard import Guard
 from edged.runtime.session import Meter

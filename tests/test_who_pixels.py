@@ -18,7 +18,7 @@ from who_kit import HEAD, Count, Nearest
 from who_pixels import FPS, SECONDS, Movie, Scripted, Stage, whose
 
 from edged.geometry import invert
-from edged.pipeline_parts import Job, Watch
+from edged.pipeline.parts import Job, Watch
 from edged.runtime.session import Meter
 from edged.scene import GuardSettings, Scene
 from edged.stages.align import matrices

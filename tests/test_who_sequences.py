@@ -12,7 +12,7 @@ import pytest
 from shots import say
 from who_kit import HEAD, SAME, STRANGER, Count, Nearest, Story
 
-from edged.pipeline_roles import Roles
+from edged.pipeline.roles import Roles
 from edged.scene import Scene
 from edged.stages.hold import Held
 from edged.stages.track import Tracks

@@ -22,8 +22,8 @@ from edged.calibration import Bounds
 from edged.cast import make_character
 from edged.faces import Image
 from edged.geometry import Matrix
-from edged.pipeline import Pipeline
-from edged.pipeline_parts import Job, Outcome, Stages
+from edged.pipeline.parts import Job, Outcome, Stages
+from edged.pipeline.pipeline import Pipeline
 from edged.privacy.guard import Guard, Passed
 from edged.recipe import Recipe, load_recipe
 from edged.runtime.cpu import open_on_cpu

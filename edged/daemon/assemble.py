@@ -24,8 +24,8 @@ from edged.daemon.residency import Residency
 from edged.daemon.warming import warm
 from edged.faces import Image, Points
 from edged.geometry import Matrix
-from edged.pipeline import Pipeline
-from edged.pipeline_parts import Stages
+from edged.pipeline.parts import Stages
+from edged.pipeline.pipeline import Pipeline
 from edged.privacy.guard import Guard
 from edged.recipe import Recipe, list_recipes, with_converters
 from edged.runtime.cpu import open_on_cpu

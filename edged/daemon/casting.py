@@ -14,8 +14,8 @@ from edged.cast import Character, Search, Template, make_character, make_templat
 from edged.config import BUILTIN_PHOTO, Config
 from edged.daemon.pictures import builtin_character, builtin_poster, read_picture
 from edged.faces import Embedding, Floats, Image, Points
-from edged.pipeline_parts import Stages
-from edged.pipeline_studio import shot_effort
+from edged.pipeline.parts import Stages
+from edged.pipeline.studio import shot_effort
 from edged.stages.search import search
 
 

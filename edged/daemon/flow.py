@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from edged.daemon.flow_parts import FlowParts, Item, Repeats, age_ms, numbers, result_of
 from edged.daemon.owner import Owner, Task
 from edged.errors import FrameError
-from edged.pipeline_parts import Job, Outcome
+from edged.pipeline.parts import Job, Outcome
 from edged.privacy.egress import reopen, seal, show
 from edged.privacy.guard import Passed, Refused
 from edged.scene import Scene

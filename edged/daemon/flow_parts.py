@@ -16,8 +16,8 @@ from edged.daemon.pulse import Pulse
 from edged.errors import FrameError
 from edged.faces import Image
 from edged.health import Health
-from edged.pipeline import Pipeline
-from edged.pipeline_parts import Outcome
+from edged.pipeline.parts import Outcome
+from edged.pipeline.pipeline import Pipeline
 from edged.privacy.egress import UNSIGNED
 from edged.privacy.provenance import Marker
 from edged.scene import Scene

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from edged.builtin.mask import inner_face_mask
 from edged.config import Config
 from edged.errors import ConfigError
-from edged.pipeline_parts import Stages
+from edged.pipeline.parts import Stages
 from edged.recipe import Contract, Recipe
 from edged.runtime.emap import read_emap
 from edged.runtime.session import Meter, Session

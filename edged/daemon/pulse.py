@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edged.pipeline_parts import Stages
+from edged.pipeline.parts import Stages
 from edged.privacy.guard import Refused
 from edged.stages.embed import SIZE_PX
 from edged.stages.search import search

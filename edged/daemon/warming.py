@@ -13,7 +13,7 @@ import numpy as np
 from edged.config import Config
 from edged.faces import Embedding, Face, Image, Tensor
 from edged.geometry import template
-from edged.pipeline_parts import Stages
+from edged.pipeline.parts import Stages
 from edged.stages.embed import SIZE_PX, normalise
 from edged.stages.search import search
 from edged.stages.swap import Swapper

@@ -18,7 +18,7 @@ from edged.measure.attacks import ATTACKS, attacked
 from edged.measure.identity import FEWEST_PEOPLE, aligned, to_template
 from edged.measure.people import Gathered, Shown, Told
 from edged.measure.rates import Parted, part
-from edged.pipeline_parts import Stages
+from edged.pipeline.parts import Stages
 from edged.privacy.pixels import coarse_correlation, untouched_share
 from edged.stages.align import crops
 from edged.stages.easel import HostPicture

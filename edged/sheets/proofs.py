@@ -15,7 +15,7 @@ import msgspec
 from edged.config import Config
 from edged.daemon.assemble import Kit, assemble
 from edged.faces import Image
-from edged.pipeline_parts import Job, Outcome
+from edged.pipeline.parts import Job, Outcome
 from edged.privacy.guard import Passed, Refused
 from edged.recipe import list_recipes
 from edged.sheets.onlooker import Onlooker

@@ -22,9 +22,9 @@ from graph_kit import of_file
 from recall_kit import UHD, match, matrix
 from shots import say
 
-from edged.pipeline_lookout import Lookout
-from edged.pipeline_parts import Job, Watch
-from edged.pipeline_studio import Studio
+from edged.pipeline.lookout import Lookout
+from edged.pipeline.parts import Job, Watch
+from edged.pipeline.studio import Studio
 from edged.runtime.session import Meter
 from edged.scene import GuardSettings, Scene
 from edged.stages.easel import HostPicture

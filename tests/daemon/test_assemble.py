@@ -18,7 +18,7 @@ from edged.config import loads
 from edged.daemon.assemble import assemble
 from edged.daemon.pictures import builtin_character
 from edged.errors import ConfigError, EdgedError, EngineError
-from edged.pipeline_parts import Job
+from edged.pipeline.parts import Job
 from edged.privacy.guard import Passed, Refused
 from edged.scene import Scene
 from edged.verdicts import Reason

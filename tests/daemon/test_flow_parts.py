@@ -8,7 +8,7 @@ import pytest
 
 from edged.daemon.flow_parts import Repeats, numbers
 from edged.errors import FrameError
-from edged.pipeline_parts import Outcome
+from edged.pipeline.parts import Outcome
 from edged.privacy.guard import Refused
 from edged.transport.mailbox import Ticket
 from edged.transport.outbox_rows import PayloadMac

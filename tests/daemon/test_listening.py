@@ -16,7 +16,7 @@ from edged.builtin.pack import write_pack
 from edged.config import loads
 from edged.daemon.assemble import assemble
 from edged.daemon.listening import Listening
-from edged.pipeline_parts import Job
+from edged.pipeline.parts import Job
 from edged.runtime.graph.load import load_prepared
 from edged.runtime.graph.tools import structure_digest
 from edged.runtime.precision.range_file import path_of, read_ranges

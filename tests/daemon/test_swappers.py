@@ -14,7 +14,7 @@ from edged.bench.standins import recogniser, swappers
 from edged.builtin.pack import write_pack
 from edged.config import loads
 from edged.daemon.assemble import assemble
-from edged.pipeline_parts import Job
+from edged.pipeline.parts import Job
 from edged.resources import data_folder
 from edged.transport.wire import ConsentEntry
 from edged.verdicts import Reason

@@ -14,7 +14,7 @@ from fakes.engines import FakeEngines
 from edged.builtin.pack import write_pack
 from edged.config import loads
 from edged.daemon.assemble import assemble
-from edged.pipeline_parts import Job
+from edged.pipeline.parts import Job
 from edged.runtime.machine import Machine
 from edged.scene import Scene
 

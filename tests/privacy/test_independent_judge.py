@@ -20,7 +20,7 @@ from shots import say
 from edged.config import load
 from edged.daemon.assemble import assemble
 from edged.geometry import nms, unturn_boxes
-from edged.pipeline_parts import Job
+from edged.pipeline.parts import Job
 from edged.privacy.guard import Passed
 
 pytestmark = pytest.mark.timeout(900)

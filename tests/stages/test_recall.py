@@ -13,7 +13,7 @@ from graph_kit import of_file
 from recall_kit import VGA, inter_eye, match, matrix
 from shots import say
 
-from edged.pipeline_studio import DIAGONALS_DEG
+from edged.pipeline.studio import DIAGONALS_DEG
 from edged.stages.scrfd import Scrfd
 from edged.stages.search import search
 from edged.stages.spots import Memory

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edged.faces import Embedding, Face, Floats
-from edged.pipeline_lookout import Lookout
-from edged.pipeline_parts import Job, Watch
-from edged.pipeline_roles import Roles, cast_shot
-from edged.pipeline_studio import Studio, fits
+from edged.pipeline.lookout import Lookout
+from edged.pipeline.parts import Job, Watch
+from edged.pipeline.roles import Roles, cast_shot
+from edged.pipeline.studio import Studio, fits
 from edged.privacy.guard import Region
 from edged.stages.easel import Picture
 from edged.stages.glance import glances

@@ -22,7 +22,7 @@ from pipeline_kit import (
 
 from edged.errors import EngineError
 from edged.faces import Life
-from edged.pipeline_vetting import CONTENT_EVERY_MS, SCORE_EVERY_MS, SCORES, barred
+from edged.pipeline.vetting import CONTENT_EVERY_MS, SCORE_EVERY_MS, SCORES, barred
 from edged.privacy.guard import Passed, Refused
 from edged.scene import MaskSettings, Scene
 from edged.stages.content import ContentCheck

@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 from edged.faces import Face, Image, Life
-from edged.pipeline_parts import Job, Stages, Watch
+from edged.pipeline.parts import Job, Stages, Watch
 from edged.scene import Scene
 from edged.stages.blink import Blinks
 from edged.stages.face_parts import eye_opening

@@ -23,7 +23,7 @@ from pipeline_kit import (
 )
 
 from edged.geometry import similarity, template
-from edged.pipeline import Pipeline
+from edged.pipeline.pipeline import Pipeline
 from edged.privacy.guard import Passed
 from edged.privacy.pixels import untouched_share
 from edged.scene import Scene
@@ -219,7 +219,7 @@ def test_shots_and_scenes_that_do_not_want_it_are_not_steadied():
 
 def look(pipeline: Pipeline, image, number, scene: Scene = HIDE):
     """What the pipeline makes of the faces of a frame, before it works on them."""
-    from edged.pipeline_parts import Watch
+    from edged.pipeline.parts import Watch
     from edged.runtime.session import Meter
     from edged.stages.easel import HostPicture
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from edged.cast import Template
 from edged.faces import Embedding, Face, Image, Tensor
-from edged.pipeline_masks import Placing, in_colour
-from edged.pipeline_parts import Job, Outcome, Watch
-from edged.pipeline_restore import restore
-from edged.pipeline_studio import (
+from edged.pipeline.masks import Placing, in_colour
+from edged.pipeline.parts import Job, Outcome, Watch
+from edged.pipeline.restore import restore
+from edged.pipeline.studio import (
     Studio,
     box_px,
     boxes_of,
@@ -27,7 +27,7 @@ from edged.pipeline_studio import (
     sure,
     touches_of,
 )
-from edged.pipeline_vetting import barred, life_note
+from edged.pipeline.vetting import barred, life_note
 from edged.privacy.consent import cover
 from edged.privacy.guard import Rect, Refused, Region, Slot
 from edged.scene import Scene

@@ -11,8 +11,8 @@ import numpy as np
 
 from edged.faces import Face, Touch
 from edged.geometry import Matrix, eyes_apart_px, scale_of
-from edged.pipeline_parts import Job, Watch
-from edged.pipeline_studio import Studio, side, sure
+from edged.pipeline.parts import Job, Watch
+from edged.pipeline.studio import Studio, side, sure
 from edged.privacy.guard import Rect
 from edged.stages.align import matrices
 from edged.stages.drift import Drift

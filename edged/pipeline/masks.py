@@ -13,7 +13,7 @@ import numpy as np
 
 from edged.faces import Face, Image, Points
 from edged.geometry import Matrix
-from edged.pipeline_parts import Stages
+from edged.pipeline.parts import Stages
 from edged.scene import Scene
 from edged.stages import mouth
 from edged.stages.align import fine_crops, matrices

@@ -13,9 +13,9 @@ import numpy as np
 from edged.cast import Template
 from edged.faces import Face, Floats, Image, Touch
 from edged.geometry import Matrix
-from edged.pipeline_masks import face_layers, shape_mask
-from edged.pipeline_parts import Job, Stages, Watch
-from edged.pipeline_vetting import Vetting
+from edged.pipeline.masks import face_layers, shape_mask
+from edged.pipeline.parts import Job, Stages, Watch
+from edged.pipeline.vetting import Vetting
 from edged.privacy.buffers import OutgoingPool
 from edged.privacy.guard import Guard, Passed, Refused, Region
 from edged.scene import GuardSettings, Scene

@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from edged.faces import Face, Image
-from edged.pipeline_parts import Job, Watch
-from edged.pipeline_studio import Studio
+from edged.pipeline.parts import Job, Watch
+from edged.pipeline.studio import Studio
 from edged.privacy.regions import Search
 from edged.stages.anchor import anchored
 from edged.stages.easel import Picture

@@ -1,7 +1,7 @@
 """One frame: search, align, embed, swap, restore, paste, guard.
 
 The two functions :meth:`Pipeline.disguise` and
-:func:`edged.pipeline_portrait.portrait` are the product; read them first.  Knows stages,
+:func:`edged.pipeline.portrait.portrait` are the product; read them first.  Knows stages,
 cast and guard; knows no sockets, no configuration file and no threads (one thread calls it).
 """
 
@@ -15,14 +15,14 @@ import numpy as np
 from edged.cast import Character, Template
 from edged.faces import Embedding, Face, Floats, Image
 from edged.geometry import grow
-from edged.pipeline_lookout import eyes
-from edged.pipeline_masks import Placing, in_colour
-from edged.pipeline_parts import Job, Outcome, Stages, Watch
-from edged.pipeline_portrait import portrait
-from edged.pipeline_restore import restore
-from edged.pipeline_studio import Studio, box_px, drift_of, strength_of, touches_of
-from edged.pipeline_vetting import Vetting, barred, life_note
-from edged.pipeline_who import Who
+from edged.pipeline.lookout import eyes
+from edged.pipeline.masks import Placing, in_colour
+from edged.pipeline.parts import Job, Outcome, Stages, Watch
+from edged.pipeline.portrait import portrait
+from edged.pipeline.restore import restore
+from edged.pipeline.studio import Studio, box_px, drift_of, strength_of, touches_of
+from edged.pipeline.vetting import Vetting, barred, life_note
+from edged.pipeline.who import Who
 from edged.privacy.buffers import OutgoingPool
 from edged.privacy.guard import Guard, Passed, Refused, Region, fill_region
 from edged.scene import GuardSettings

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from edged.faces import Face
-from edged.pipeline_roles import Roles, cast_shot
+from edged.pipeline.roles import Roles, cast_shot
 from edged.scene import Scene
 from edged.stages.track import Track
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from pipeline_kit import LEFT, RIGHT, SETTINGS, close_up, found, frame, make, shot, stream
 
 from edged.faces import Detections
-from edged.pipeline_lookout import eyes
+from edged.pipeline.lookout import eyes
 from edged.stages.spots import spot_of
 from edged.stages.union import union
 from edged.stages.views import Effort
