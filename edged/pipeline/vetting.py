@@ -31,8 +31,9 @@ with a blur or a glare neither takes its character away nor gives one to a print
 BLINK_WITHIN_MS = 15_000
 """People blink every 3 to 6 s; who looks at a screen, down to every 10 to 15 s."""
 
-FORGOTTEN_MS = 5000
-"""What was seen of a track that is gone for so long counts no more."""
+AWAY_MS, AWAY_FRAMES = 1000, 2
+"""Whoever is not seen for longer, and in more frames, has to show again that they are live:
+somebody else may come back with a picture of them, and likeness alone tells tracks."""
 
 
 @dataclass(repr=False, eq=False)
@@ -40,6 +41,7 @@ class _Track:
     """What was seen of one face of a stream."""
 
     seen_ms: int = 0
+    seen_frame: int = 0
     scored_ms: int | None = None
     scores: deque[float | None] = field(default_factory=lambda: deque(maxlen=SCORES))
     blinks: Blinks = field(default_factory=Blinks)
@@ -61,13 +63,15 @@ class Vetting:
         self._stages = stages
         self._content: dict[str, tuple[int, bool]] = {}
         self._tracks: dict[str, dict[int, _Track]] = {}
+        self._frames: dict[str, int] = {}
 
     def unfit(self, frame: Image, job: Job, watch: Watch) -> bool:
-        """Whether the picture must not be shown at all.
+        """Whether the picture must not be shown at all; asked of every frame, and first.
 
         Raises:
             EngineError: a network failed; what could not be checked is not shown.
         """
+        self._frames[job.camera] = self._frames.get(job.camera, 0) + 1
         check = self._stages.content
         if check is None:
             return False
@@ -104,10 +108,15 @@ class Vetting:
             face.life = Life(score, None, live=self._passes(score))
 
     def _stream(self, frame: Image, faces: Sequence[Face], job: Job) -> None:
-        now_ms = job.now_ms
+        now_ms, frame_no = job.now_ms, self._frames.get(job.camera, 0)
         tracks = self._tracks.setdefault(job.camera, {})
-        for gone in [k for k, t in tracks.items() if now_ms - t.seen_ms > FORGOTTEN_MS]:
-            del tracks[gone]
+        away = [
+            key
+            for key, track in tracks.items()
+            if now_ms - track.seen_ms > AWAY_MS and frame_no - track.seen_frame > AWAY_FRAMES
+        ]
+        for key in away:
+            del tracks[key]
         mine = [tracks.setdefault(face.track_id, _Track()) for face in faces]
         due = [
             (face, track)
@@ -123,7 +132,7 @@ class Vetting:
                 face.dense = points
                 track.blinks.see(eye_opening(points), now_ms)
         for face, track in zip(faces, mine, strict=True):
-            track.seen_ms = now_ms
+            track.seen_ms, track.seen_frame = now_ms, frame_no
             score = track.score()
             blinked = track.blinks.within(BLINK_WITHIN_MS, now_ms) if job.scene.blink else None
             face.life = Life(score, blinked, live=self._passes(score) and blinked is not False)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from booth import Booth
-from shots import QUICK, face
+from shots import QUICK, face, real_models
 
 
 def audit(booth, *words):
@@ -23,7 +23,7 @@ def audit(booth, *words):
 
 def test_it_tells_of_isolation_stock_and_the_last_purge(tmp_path):
     """From the engine's own mouth, as text and as JSON, and into a private file."""
-    with Booth(tmp_path, extra=QUICK) as booth:
+    with Booth(tmp_path, models=real_models(), extra=QUICK) as booth:
         shot = booth.send(face(1), camera="quick").verdict.id
         before = json.loads(audit(booth, "--json"))
         assert before["isolation"]["found"]["mode"] == "namespace"

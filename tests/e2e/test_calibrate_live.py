@@ -10,7 +10,7 @@ import threading
 
 import pytest
 from booth import Booth, until
-from shots import QUICK, face
+from shots import QUICK, face, real_models
 
 from edged.runtime.precision.range_file import read_ranges
 
@@ -30,7 +30,7 @@ def edged(*words, code=0):
 @pytest.fixture
 def booth(tmp_path):
     """A device with the built-in pack."""
-    with Booth(tmp_path, extra=QUICK) as device:
+    with Booth(tmp_path, models=real_models(), extra=QUICK) as device:
         yield device
 
 

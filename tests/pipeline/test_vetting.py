@@ -279,3 +279,15 @@ def test_only_require_bars_a_face(policy, life, out):
     """And a face that nobody looked at is barred, too."""
     face = type("F", (), {"life": life})
     assert barred(face, with_scene(liveness=policy)) is out
+
+
+def test_who_was_away_has_to_show_again_that_they_are_live():
+    """A print of somebody who left is taken for them by likeness, and brings no credit along."""
+    net = Net()
+    pipeline = pipeline_with(net)
+    assert live(run(pipeline, REQUIRE, 2000)) == [True, True]
+    net.scores["left"] = 0.0
+    still = run(pipeline, REQUIRE, 2200, 200, begin_ms=2200)
+    assert live(still) == [True, True]  # a moment's doubt
+    pipeline._studio.vetting._frames["booth"] += 10  # frames in which nobody was seen
+    assert live(run(pipeline, REQUIRE, 4000, 200, begin_ms=4000)) == [False, True]
