@@ -208,7 +208,7 @@ class Booth:
         def ready():
             assert self.engine.poll() is None, self.log_text()
             try:
-                return self.ask("ping").status == "ok"
+                return bool(self.ask("status").data.get("info"))  # known a moment after ping
             except EdgedError:
                 return False
 
