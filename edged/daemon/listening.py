@@ -8,13 +8,14 @@ are dropped one by one, and no frame waits for any of it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,6 +62,7 @@ class _Job:
     wanted: int
     crops: queue.Queue[Mapping[str, Tensor]]
     stop: threading.Event
+    ended: threading.Event = field(default_factory=threading.Event)
     state: State = "loading"
     seen: int = 0
     error: str = ""
@@ -153,8 +155,9 @@ class Listening:
             job.state, job.error = "failed", f"{type(error).__name__}; see the engine's log"
             log.error("live calibration: %s", type(error).__name__)  # noqa: TRY400
         finally:
+            job.ended.set()
             self._listen(job.model.id, None)
-            job.crops = queue.Queue(1)  # the last crop, if nobody looked at it, goes too
+            _drop(job)  # the last crop, if nobody looked at it, goes too
 
     def _hear(self, job: _Job, measured: LiveRanges) -> None:
         while job.seen < job.wanted and not job.stop.is_set():
@@ -187,10 +190,18 @@ class Listening:
 
 def _offer(job: _Job, feeds: Feeds, session: Session) -> None:
     """Take one face of a run, if the last one is done with; on the sessions' thread."""
-    if job.crops.full():
+    if job.ended.is_set() or job.crops.full():
         return
     one: dict[str, Tensor] = {}
     for name, value in feeds.items():
         array = value if isinstance(value, np.ndarray) else session.download(value)
         one[name] = np.array(array[:1] if name in _CROPWISE else array)
     job.crops.put_nowait(one)
+    if job.ended.is_set():  # it ended meanwhile, and may have dropped its crops before
+        _drop(job)
+
+
+def _drop(job: _Job) -> None:
+    """Let go of a crop that waits."""
+    with contextlib.suppress(queue.Empty):
+        job.crops.get_nowait()

@@ -191,3 +191,19 @@ def test_a_face_that_lies_on_a_device_is_downloaded(kit, listening):
     assert taken[0]["crops"].shape == (1, 4, 4, 3)
     assert taken[0]["strength"].shape == (1,)
     assert taken[0]["strength"] is not strength
+
+
+def test_a_crop_that_comes_as_it_ends_is_let_go(kit, listening):
+    """Whichever of the two threads is the later one: none lies in memory until the next start."""
+    listening.order({"action": "start", "model": SWAPPER})
+    until(listening, "listening")
+    job, ears = listening._job, kit.stages.swapper.session.listener
+    listening.order({"action": "stop"})
+    put = job.crops.put_nowait
+    feeds = {"strength": np.ones(1, np.float32)}
+    ears(feeds, None)
+    assert job.crops.empty()
+    job.ended.clear()  # the other order: it ends while the crop is put
+    job.crops.put_nowait = lambda one: (put(one), job.ended.set())
+    ears(feeds, None)
+    assert job.crops.empty()
