@@ -10,7 +10,8 @@ STAMP  := $(VENV)/.installed
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
 UV     ?= uv
-EXTRAS := --extra cpu --extra demo --extra test --extra insightface --extra provenance
+EXTRAS := --extra cpu --extra demo --extra test --extra insightface --extra provenance \
+          --extra dashboard
 
 # A name on PATH may be a launcher for a version that is not there, and Debian packs
 # ensurepip apart: ask each one to do what is needed of it.
