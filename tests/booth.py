@@ -116,6 +116,7 @@ class Booth:
         self._own_broker = broker is None
         self._with_consumer = consumer
         self._fault = fault
+        self.fault_file = self.folder / "fault"
         self._environment = environment
         self._isolation = isolation
         names = {"actor": "builtin:character", "template": "builtin:poster"}
@@ -200,9 +201,15 @@ class Booth:
             faulty = str(Path(__file__).parent / "fakes" / "faulty_engine.py")
             launch = ["-m", "edged.privacy.launch", self._isolation, "--", sys.executable]
             argv = [*launch, faulty, self._fault, *argv[2:]]
-        self.engine = self._start(argv, self._environment)
+        strike = {"EDGED_FAULT_FILE": str(self.fault_file)}
+        self.engine = self._start(argv, {**strike, **(self._environment or {})})
         if wait:
             self.wait_engine()
+
+    def strike(self, timeout_s=20):
+        """Have a fault that waits for it (`oom`, `hang`) harm the next run of a session."""
+        self.fault_file.touch()
+        wait_for(lambda: not self.fault_file.exists(), timeout_s, "the fault")
 
     def wait_engine(self, timeout_s=40):
         def ready():

@@ -1,18 +1,31 @@
 """The real engine with one broken part: `python faulty_engine.py KIND edged-arguments...`.
 
 Every part but one is real, process boundary, sockets, outbox and guard included.
+
+Two kinds strike on demand: they wait for the file that `EDGED_FAULT_FILE` names, take it
+away and harm the next run of a session (`Booth.strike` does it and waits).
+
+    oom   the run fails as onnxruntime does without memory, and so does every later run of
+          that session, whose arena never recovers; a session opened anew works
+    hang  the run never returns from native code, where nothing can interrupt it
 """
 
+import ctypes
+import os
 import sys
 import time
+import weakref
+from pathlib import Path
 
 import numpy as np
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
 from edged.daemon import loading
 from edged.errors import EngineError
 from edged.faces import Detections
 from edged.measure.attacks import ATTACKS
 from edged.privacy.guard import Guard
+from edged.runtime import onnx
 from edged.stages.embed import Embedder
 from edged.stages.scrfd import Scrfd
 from edged.stages.swap import Swapped, Swapper
@@ -62,6 +75,45 @@ class Hanging:
         return found
 
 
+def struck():
+    """Whether the fault was asked for; it is then done, once."""
+    try:
+        Path(os.environ["EDGED_FAULT_FILE"]).unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+SPOILT = weakref.WeakSet()
+NO_MEMORY = (
+    "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running Conv node. "
+    "Name:'Conv_7' Status Message: bfc_arena.cc:360 void* onnxruntime::BFCArena::"
+    "AllocateRawInternal(size_t, bool, onnxruntime::Stream*) Failed to allocate memory for "
+    "requested buffer of size 1073741824"
+)
+"""As onnxruntime 1.2x said it in a process whose address space was limited."""
+
+
+def exhausted(session, specs, feeds):
+    """In the place of `onnx.plain_run`: an arena that has no memory left from some time on."""
+    if struck():
+        SPOILT.add(session)
+    if session in SPOILT:
+        raise Fail(NO_MEMORY)
+    return REAL_RUN(session, specs, feeds)
+
+
+def hanging(session, specs, feeds):
+    """Likewise: one run that stays in native code for ever, without the interpreter's lock."""
+    while struck() or hanging.stuck:
+        hanging.stuck = True
+        ctypes.CDLL(None).pause()
+    return REAL_RUN(session, specs, feeds)
+
+
+hanging.stuck = False
+
+
 def check_blindly(self, *args):
     Forgetful.second_look = True
     try:
@@ -71,6 +123,7 @@ def check_blindly(self, *args):
 
 
 REAL_CHECK = Guard.disguise
+REAL_RUN = onnx.plain_run
 KIND = sys.argv.pop(1)
 if KIND in ATTACKS:
     loading.Swapper = FaultySwapper
@@ -78,6 +131,10 @@ elif KIND == "raising-recogniser":
     loading.Embedder = Raising
 elif KIND == "hanging-detector":
     loading.Scrfd = lambda *a: Hanging(Scrfd(*a))
+elif KIND == "oom":
+    onnx.plain_run = exhausted
+elif KIND == "hang":
+    onnx.plain_run = hanging
 elif KIND == "forgetful-detectors":
     loading.Scrfd = lambda *a: Forgetful(Scrfd(*a))
     loading.YuNet = lambda *a: Forgetful(YuNet(*a))
