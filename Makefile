@@ -1,7 +1,8 @@
-# make demo   the whole way of a picture on this machine, in under a minute once installed
-# make test   every test, the linters and the type checker among them
-# make lint   ruff, mypy and the import rules alone
-# make lock   resolve requirements.lock again (needs uv)
+# make demo    the whole way of a picture on this machine, in under a minute once installed
+# make test    every test, the linters and the type checker among them
+# make faults  everything that can go wrong, under load, ten times each and more
+# make lint    ruff, mypy and the import rules alone
+# make lock    resolve requirements.lock again (needs uv)
 #
 # All of it lives in .venv, made with any Python from 3.10 on; PYTHON=... picks one.
 
@@ -19,7 +20,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.10 python3; 
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
 	&& echo $$p && break; done)
 
-.PHONY: demo test lint lock install clean
+.PHONY: demo test faults lint lock install clean
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -29,6 +30,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
+
+faults: $(STAMP)
+	$(BIN)/python tests/faults/run.py $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -23,6 +23,7 @@ class Judge:
     def __init__(self, folder: Path, threshold: float = 0.7) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
+        options.log_severity_level = 3  # the file lists its weights as inputs
         self._session = ort.InferenceSession(
             str(folder / "judge_ultralight_slim_320.onnx"),
             options,

@@ -1,0 +1,42 @@
+"""How the broker of a site is set up: name -> what stands there and how the device finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mosquitto import Mosquitto
+
+
+@dataclass
+class Setup:
+    """One broker, not yet started.
+
+    Attributes:
+        broker: it.
+        consumer_port: where the consumer connects, in plain text; the broker's own by default.
+        config: more lines of edged.toml, by the section they belong in.
+        environment: more variables for the uplink.
+    """
+
+    broker: Mosquitto
+    consumer_port: int = 0
+    config: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.consumer_port = self.consumer_port or self.broker.port
+
+
+def plain(folder: Path) -> Setup:
+    """Everybody is let in, and nothing is kept over a kill."""
+    return Setup(Mosquitto(folder))
+
+
+def memory(folder: Path) -> Setup:
+    """Sessions are kept, as far as they were saved: every second."""
+    return Setup(Mosquitto(folder, persistence=True, extra="autosave_interval 1"))
+
+
+SETUPS: dict[str, Callable[[Path], Setup]] = {"plain": plain, "memory": memory}

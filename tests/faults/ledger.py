@@ -1,0 +1,143 @@
+"""Who was sent, who was answered, what arrived: the accounts of one site.
+
+*Lost*: an answered shot without its picture and result, or a gap where gaps are allowed, at
+the consumer after recovery and replay.  *Duplicated*: two ids or two contents for one shot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass
+class Shot:
+    """One shot of the load.
+
+    Attributes:
+        number: of its picture.
+        places: every (session, seq) that an answer named.
+        pictures: SHA-256 of every picture that an answer brought.
+        camera: configured name.
+        outcome: "" while it is not answered, else the verdict and its reason.
+    """
+
+    number: int
+    camera: str
+    places: set = field(default_factory=set)
+    pictures: set = field(default_factory=set)
+    outcome: str = ""
+
+    @property
+    def queued(self):
+        return bool(self.places)
+
+
+@dataclass
+class Tally:
+    """What the accounts say; lists name shot ids and what is wrong with them."""
+
+    answered: int = 0
+    refused: int = 0
+    results: int = 0
+    gaps: int = 0
+    repeated: int = 0
+    lost: list = field(default_factory=list)
+    duplicated: list = field(default_factory=list)
+    problems: list = field(default_factory=list)
+
+
+class Ledger:
+    """Safe for the threads of a load."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self.shots = {}
+        self.problems = []
+        self.answered = 0
+
+    def sent(self, shot, number, camera):
+        """A shot is about to leave; call it once a shot, resends are the same shot."""
+        with self._lock:
+            self.shots[shot] = Shot(number, camera)
+
+    def took(self, shot, answer):
+        """An answer came."""
+        verdict = answer.verdict
+        with self._lock:
+            entry = self.shots[shot]
+            entry.outcome = f"{verdict.verdict.value}: {verdict.reason.value}"
+            if verdict.verdict == "queued":
+                self.answered += not entry.places
+                entry.places.add((verdict.session, verdict.seq))
+            if answer.picture is not None:
+                entry.pictures.add(digest(answer.picture))
+
+    def complain(self, what):
+        with self._lock:
+            self.problems.append(what)
+
+    def last(self):
+        """(session, camera) -> highest sequence number that an answer named."""
+        found = {}
+        with self._lock:
+            for entry in self.shots.values():
+                for session, seq in entry.places:
+                    key = (session, entry.camera)
+                    found[key] = max(seq, found.get(key, 0))
+        return found
+
+    def tally(self, consumer, kind):
+        """Hold what was answered against what arrived."""
+        with self._lock, consumer._changed:
+            found = Tally(problems=list(self.problems))
+            by_id = {}
+            for key, doc in consumer.results.items():
+                by_id.setdefault(doc["id"], []).append((key, doc["image"]["sha256"]))
+            for shot, entry in self.shots.items():
+                if entry.queued:
+                    _settle(found, consumer, kind, (shot, entry, by_id.get(shot, [])))
+                elif entry.outcome:  # else nobody was promised anything when the load stopped
+                    found.refused += 1
+                    if not kind.may_refuse:
+                        found.problems.append(f"{shot}: {entry.outcome}")
+            for stray in by_id.keys() - self.shots.keys():
+                found.duplicated.append(f"{stray}: a result that nobody sent a shot for")
+            found.results = len(consumer.results)
+            found.gaps = sum(b - a + 1 for known in consumer.gaps.values() for a, b, _ in known)
+            found.repeated = sum(consumer.deliveries.values()) - len(consumer.results)
+            late = "its picture did not come before it"
+            found.problems += [p for p in consumer.problems if not (kind.forgets and late in p)]
+        self._one_place_each(found)
+        return found
+
+    def _one_place_each(self, found):
+        taken = Counter(
+            (session, entry.camera, seq)
+            for entry in self.shots.values()
+            for session, seq in entry.places
+        )
+        found.duplicated += [f"{place}: given to two shots" for place, n in taken.items() if n > 1]
+
+
+def _settle(found, consumer, kind, one):
+    """Hold one answered shot against what came under its id."""
+    shot, entry, came = one
+    found.answered += 1
+    places = {(key[0], key[2]) for key, _ in came} | entry.places
+    contents = {sha for _, sha in came} | consumer.contents().get(shot, set()) | entry.pictures
+    if len(places) > 1:
+        found.duplicated.append(f"{shot}: {len(places)} places")
+    if len(contents) > 1:
+        found.duplicated.append(f"{shot}: {len(contents)} contents")
+    if any(sha in consumer.pictures for _, sha in came):
+        return
+    gap = any(consumer.covered((session, entry.camera, seq)) for session, seq in entry.places)
+    if not (gap and kind.may_gap):
+        found.lost.append(f"{shot}: {'a gap' if gap else 'nothing'} came for it")

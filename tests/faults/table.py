@@ -1,0 +1,78 @@
+"""The matrix for people (a table) and for machines (JSON)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from rich import box
+from rich.table import Table
+
+COLUMNS = (
+    "fault", "injected", "shots answered", "results at consumer", "lost", "duplicated",
+    "faces out",
+)  # fmt: skip
+
+
+def table(rows):
+    """A row a kind, and the sum."""
+    found = Table(box=box.SIMPLE, header_style="bold", show_footer=True)
+    sums = [
+        sum(row.injected for row in rows), sum(row.answered for row in rows),
+        sum(row.results for row in rows), sum(len(row.lost) for row in rows),
+        sum(len(row.duplicated) for row in rows), sum(len(row.escapes) for row in rows),
+    ]  # fmt: skip
+    for name, total in zip(COLUMNS, [f"{len(rows)} kinds", *map(str, sums)], strict=True):
+        found.add_column(name, footer=total, justify="left" if name == "fault" else "right")
+    for row in rows:
+        found.add_row(
+            row.kind if row.good else f"[red]{row.kind}[/red]",
+            str(row.injected), str(row.answered), _results(row),
+            _bad(row.lost), _bad(row.duplicated), _bad(row.escapes),
+        )  # fmt: skip
+    return found
+
+
+def _results(row):
+    return f"{row.results} + {row.gaps} gaps" if row.gaps else str(row.results)
+
+
+def _bad(what):
+    return f"[bold red]{len(what)}[/bold red]" if what else "0"
+
+
+def load_line(rows):
+    """The load that was reached, over all kinds, by time."""
+    whole_s = sum(row.took_s for row in rows) or 1.0
+    offered, shown, shots = (
+        sum(getattr(row, name) * row.took_s for row in rows) / whole_s
+        for name in ("offered_per_s", "shown_per_s", "shots_per_s")
+    )
+    judged = sum(sum(row.judged.values()) for row in rows)
+    return (
+        f"load, outages included: {offered:.1f} stream frames in, {shown:.1f} shown and "
+        f"{shots:.1f} shots answered a second; {judged} pictures judged"
+    )
+
+
+def violations(rows, most=5):
+    """What a person needs to have it again: kind, seed, and what was seen; no picture."""
+    lines = []
+    for row in rows:
+        for word in ("lost", "duplicated", "escapes", "problems"):
+            found = getattr(row, word)
+            lines += [f"{row.kind} (seed {row.seed}): {word}: {what}" for what in found[:most]]
+            if len(found) > most:
+                lines.append(f"{row.kind} (seed {row.seed}): {len(found) - most} more {word}")
+    return lines
+
+
+def as_json(rows, *, seed, interrupted):
+    """Everything, for machines."""
+    return {
+        "v": 1,
+        "seed": seed,
+        "interrupted": interrupted,
+        "good": all(row.good for row in rows),
+        "injected": sum(row.injected for row in rows),
+        "rows": [asdict(row) | {"judged": dict(row.judged), "good": row.good} for row in rows],
+    }
