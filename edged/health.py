@@ -1,6 +1,6 @@
 """Events in, state and health document out; no I/O.
 
-Counts what happens to frames and keeps short windows of latencies.  Whoever calls it
+Counts what happens to frames and keeps histograms of latencies.  Whoever calls it
 brings the figures of the machine (`system`) and of the outbox along.
 """
 
@@ -9,17 +9,28 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from typing import Any
+
+import msgspec
 
 from edged.faces import Touch
+from edged.histogram import BOUNDS_MS, Histogram
 from edged.transport.wire import State
+from edged.transport.wire_health import (
+    CameraFigures,
+    HealthDoc,
+    LatencyCounts,
+    OutboxFigures,
+    StageTimes,
+)
 from edged.verdicts import Reason, Verdict
-
-WINDOW = 512
-"""Latencies kept for each stage; at 15 frames a second about half a minute."""
 
 FPS_WINDOW_S = 10.0
 """Frames of so many seconds make the frame rate."""
+
+_FRAMES = 2048
+"""Times of answers kept for it: 200 frames a second."""
+
+SHARES = (50, 95, 99)
 
 
 class Health:
@@ -35,10 +46,10 @@ class Health:
         self._started_s = started_s
         self._verdicts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
-        self._stages: dict[str, deque[float]] = {}
-        self._sessions: dict[str, deque[float]] = {}
-        self._latency: deque[float] = deque(maxlen=WINDOW)
-        self._done_s: deque[float] = deque(maxlen=4 * WINDOW)
+        self._stages: dict[str, Histogram] = {}
+        self._sessions: dict[str, Histogram] = {}
+        self._latency = Histogram()
+        self._done_s: deque[float] = deque(maxlen=_FRAMES)
         self._guard: Counter[str] = Counter()
         self._restore: Counter[str] = Counter()
         self._last_frame_s: dict[str, float] = {}
@@ -67,11 +78,11 @@ class Health:
                 self._reasons[reason.value] += 1
             self._last_frame_s[camera] = now_s
             if verdict in {Verdict.QUEUED, Verdict.SHOWN}:
-                self._latency.append(latency_ms)
+                self._latency.record(latency_ms, now_s)
                 self._done_s.append(now_s)
             for store, times in ((self._stages, stages_ms), (self._sessions, session_ms)):
                 for stage, spent in (times or {}).items():
-                    store.setdefault(stage, deque(maxlen=WINDOW)).append(spent)
+                    store.setdefault(stage, Histogram()).record(spent, now_s)
 
     def guarded(
         self, looks: int, swapped: int, filled: int, refilled: int, *, faces: int, embedded: int
@@ -124,35 +135,43 @@ class Health:
             return (*self._state, self._since_ms)
 
     def document(
-        self, *, now_s: float, system: Mapping[str, Any], outbox: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """The figures of the health document, units in every key."""
+        self, *, now_s: float, ts_ms: int, clock_synced: bool, outbox: OutboxFigures | None = None
+    ) -> HealthDoc:
+        """What is known of frames; whoever asks fills in the machine and the uplink."""
         with self._lock:
             recent = sum(1 for t in self._done_s if now_s - t <= FPS_WINDOW_S)
             span_s = min(FPS_WINDOW_S, max(1.0, now_s - self._started_s))
-            return {
-                "uptime_s": round(now_s - self._started_s, 1),
-                "fps": round(recent / span_s, 2),
-                **_spread("latency", self._latency),
-                "stages": {
-                    name: {
-                        **_spread("wall", times),
-                        **_spread("session", self._sessions.get(name, ())),
-                    }
+            doc = HealthDoc(
+                ts_ms=ts_ms,
+                clock_synced=clock_synced,
+                uptime_s=round(now_s - self._started_s, 1),
+                fps=round(recent / span_s, 2),
+                latency=LatencyCounts(
+                    count=self._latency.count,
+                    sum_ms=round(self._latency.sum_ms, 1),
+                    le_ms=BOUNDS_MS,
+                    counts=self._latency.cumulative(),
+                ),
+                stages={
+                    name: StageTimes(
+                        **_spread("wall", times, now_s),
+                        **_spread("session", self._sessions.get(name), now_s),
+                    )
                     for name, times in sorted(self._stages.items())
                 },
-                "verdicts": dict(sorted(self._verdicts.items())),
-                "reasons": dict(sorted(self._reasons.items())),
-                "guard": self._guard_figures(),
-                "restore": dict(sorted(self._restore.items())),
-                "cameras": {
-                    name: {"last_frame_age_s": round(now_s - t, 1)}
+                verdicts=dict(sorted(self._verdicts.items())),
+                reasons=dict(sorted(self._reasons.items())),
+                guard=self._guard_figures(),
+                restore=dict(sorted(self._restore.items())),
+                cameras={
+                    name: CameraFigures(last_frame_age_s=round(now_s - t, 1))
                     for name, t in sorted(self._last_frame_s.items())
                 },
-                "troubles": dict(sorted(self._troubles.items())),
-                "outbox": dict(outbox),
-                **system,
-            }
+                troubles=dict(sorted(self._troubles.items())),
+                outbox=outbox,
+            )
+            spread = _spread("latency", self._latency, now_s, (*SHARES, 100))
+            return msgspec.structs.replace(doc, **spread)
 
     def _guard_figures(self) -> dict[str, float]:
         """Counts, and how often a face of the input was embedded."""
@@ -162,13 +181,12 @@ class Health:
         return dict(sorted(counts.items()))
 
 
-def _spread(name: str, values: Any) -> dict[str, float]:
-    """p50, p95 and p99 of some milliseconds; nothing when there are none."""
-    ordered = sorted(values)
-    if not ordered:
-        return {}
-    last = len(ordered) - 1
+def _spread(
+    name: str, times: Histogram | None, now_s: float, shares: tuple[int, ...] = SHARES
+) -> dict[str, float]:
+    """Percentiles of some milliseconds, the 100th as the largest; nothing without any."""
+    found = () if times is None else times.percentiles(shares, now_s)
     return {
-        f"{name}_p{share}_ms": round(ordered[round(last * share / 100)], 2)
-        for share in (50, 95, 99)
+        f"{name}_max_ms" if share == 100 else f"{name}_p{share}_ms": float(f"{value:.3g}")
+        for share, value in zip(shares, found, strict=False)
     }

@@ -35,13 +35,14 @@ from edged.daemon.storage import open_outbox
 from edged.errors import ConfigError, FrameError
 from edged.health import Health
 from edged.privacy import hardening, isolation
-from edged.transport.clock import wall_ms
+from edged.transport.clock import clock_synced, wall_ms
 from edged.transport.control import ControlServer
 from edged.transport.egress_server import EgressServer
 from edged.transport.mailbox import Mailbox
 from edged.transport.notify import Notifier
 from edged.transport.outbox import Outbox
 from edged.transport.view import ViewPublisher
+from edged.transport.wire_health import EngineBuild, HealthDoc, OutboxFigures, UplinkFigures
 from edged.verdicts import Reason
 
 log = logging.getLogger(__name__)
@@ -254,9 +255,7 @@ class Engine:
             self._tick_status()
             if now_s >= next_health_s:
                 next_health_s = now_s + self._config.health.period_s
-                self._publish(
-                    "health", msgspec.json.encode({**documents.stamp(), **self.figures()})
-                )
+                self._publish("health", msgspec.json.encode(self.figures()))
             if now_s >= next_enforce_s:
                 next_enforce_s = now_s + ENFORCE_S
                 self._enforce()
@@ -322,21 +321,23 @@ class Engine:
             log.info("state: %s (%s)", state, reason)
             self._publish("status", documents.status(state, reason, since_ms, self._boot))
 
-    def figures(self) -> dict[str, Any]:
-        """The health document without its stamp."""
-        outbox: dict[str, Any] = {}
+    def figures(self) -> HealthDoc:
+        """The health document."""
+        outbox = None
         try:
-            outbox = dict(msgspec.to_builtins(self._outbox.stats()))
+            outbox = msgspec.convert(self._outbox.stats(), OutboxFigures, from_attributes=True)
         except FrameError:
             self._health.trouble("outbox", "outbox-error")
-        extra: dict[str, Any] = {**self._machine.figures(), **self._kit.serving.figures()}
+        found = self._health.document(
+            now_s=documents.now_s(), ts_ms=wall_ms(), clock_synced=clock_synced(), outbox=outbox
+        )
+        more: dict[str, Any] = {**self._machine.figures(), **self._kit.serving.figures()}
+        if "engine_build" in more:
+            more["engine_build"] = msgspec.convert(more["engine_build"], EngineBuild)
         if self._egress is not None:
-            extra["uplink"] = {
-                name: value
-                for name, value in vars(self._egress.uplink_state()).items()
-                if value is not None
-            }
-        return self._health.document(now_s=documents.now_s(), system=extra, outbox=outbox)
+            state = self._egress.uplink_state()
+            more["uplink"] = msgspec.convert(state, UplinkFigures, from_attributes=True)
+        return msgspec.structs.replace(found, **more)
 
     def overview(self) -> dict[str, Any]:
         """State, figures and info for somebody at the box."""
@@ -346,7 +347,7 @@ class Engine:
             "state": state,
             "reason": reason,
             "since_ms": since_ms,
-            "health": self.figures(),
+            "health": msgspec.to_builtins(self.figures()),
             "info": info,
         }
 

@@ -1,0 +1,152 @@
+"""The health document, field by field: written once, read by everybody.
+
+The engine makes it, the dashboard and `edged watch` read it, and JSON Schema, Prometheus,
+Telegraf, Grafana and Home Assistant files are generated from it, so that none can drift.
+Every figure bears its unit in its name; a figure that a machine cannot tell is absent.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from edged.transport.wire import Doc
+
+_Ms = float | None
+
+
+class Figures(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Base of the parts: what is not known is left out."""
+
+
+class StageTimes(Figures, kw_only=True):
+    """One stage of the pipeline over the last minute.
+
+    Attributes:
+        wall_p50_ms, wall_p95_ms, wall_p99_ms: from its beginning to its end.
+        session_p50_ms, session_p95_ms, session_p99_ms: of that, inside networks.
+    """
+
+    wall_p50_ms: _Ms = None
+    wall_p95_ms: _Ms = None
+    wall_p99_ms: _Ms = None
+    session_p50_ms: _Ms = None
+    session_p95_ms: _Ms = None
+    session_p99_ms: _Ms = None
+
+
+class LatencyCounts(Figures, kw_only=True):
+    """Latencies of all answered pictures since the start, for adding up over devices.
+
+    Attributes:
+        count, sum_ms: how many, and their sum.
+        le_ms: upper bounds, ascending.
+        counts: how many were at most each bound.
+    """
+
+    count: int
+    sum_ms: float
+    le_ms: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+class CameraFigures(Figures, kw_only=True):
+    """One camera.
+
+    Attributes:
+        last_frame_age_s: since the last frame that was answered.
+    """
+
+    last_frame_age_s: float
+
+
+class OutboxFigures(Figures, kw_only=True):
+    """What waits for the broker; see :class:`edged.transport.outbox_rows.OutboxStats`."""
+
+    session: str = ""
+    depth: int = 0
+    unsent_bytes: int = 0
+    oldest_unsent_s: float = 0.0
+    retained: int = 0
+    retained_bytes: int = 0
+    aside: int = 0
+    used_bytes: int = 0
+    max_bytes: int = 0
+    disk_free_bytes: int = 0
+    last_purge_ms: int = 0
+    last_purge_rows: int = 0
+
+
+class UplinkFigures(Figures, kw_only=True):
+    """The way to the broker; see :class:`edged.transport.egress_server.UplinkState`."""
+
+    connected: bool = False
+    broker: str = "down"
+    protocol: str = ""
+    last_beat_age_s: float | None = None
+    in_flight: int = 0
+    published: int = 0
+    reconnects: int = 0
+    max_packet_bytes: int = 0
+
+
+class EngineBuild(Figures, kw_only=True):
+    """What is being built in the background: model, phase, share done (0..1)."""
+
+    model: str
+    phase: str
+    share: float
+
+
+class HealthDoc(Doc, kw_only=True, omit_defaults=True):
+    """Payload of `health`.
+
+    Attributes:
+        uptime_s: of the engine.
+        fps: pictures that went somewhere, a second, over the last ten seconds.
+        latency_p50_ms, latency_p95_ms, latency_p99_ms, latency_max_ms: from a frame's arrival
+            to its answer, over the last minute.
+        latency: the same since the start, as counts.
+        stages: by the stage's name.
+        verdicts, reasons: answers since the start.
+        guard, restore: counts of what guard and restorer did since the start.
+        cameras: by name.
+        troubles: what is wrong: name -> reason.
+        remedies: reason -> what to do about it, for those in `troubles`.
+        rss_mb, cpu_percent, threads: of the engine's process (100 percent is one core).
+        memory_available_mb, load_1min: of the machine.
+        cpu_temp_c, gpu_temp_c: the hottest sensor of each.
+        gpu_percent, gpu_memory_used_mb, gpu_power_w: of the GPU in use.
+        engines_waiting: engines that are still to be built; engine_build: the one under way.
+    """
+
+    uptime_s: float = 0.0
+    fps: float = 0.0
+    latency_p50_ms: _Ms = None
+    latency_p95_ms: _Ms = None
+    latency_p99_ms: _Ms = None
+    latency_max_ms: _Ms = None
+    latency: LatencyCounts | None = None
+    stages: dict[str, StageTimes] = msgspec.field(default_factory=dict)
+    verdicts: dict[str, int] = msgspec.field(default_factory=dict)
+    reasons: dict[str, int] = msgspec.field(default_factory=dict)
+    guard: dict[str, float] = msgspec.field(default_factory=dict)
+    restore: dict[str, int] = msgspec.field(default_factory=dict)
+    cameras: dict[str, CameraFigures] = msgspec.field(default_factory=dict)
+    troubles: dict[str, str] = msgspec.field(default_factory=dict)
+    remedies: dict[str, str] = msgspec.field(default_factory=dict)
+    outbox: OutboxFigures | None = None
+    uplink: UplinkFigures | None = None
+    rss_mb: float | None = None
+    cpu_percent: float | None = None
+    threads: int | None = None
+    memory_available_mb: float | None = None
+    load_1min: float | None = None
+    cpu_temp_c: float | None = None
+    gpu_temp_c: float | None = None
+    gpu_percent: float | None = None
+    gpu_memory_used_mb: float | None = None
+    gpu_power_w: float | None = None
+    engines_waiting: int | None = None
+    engine_build: EngineBuild | None = None
+
+
