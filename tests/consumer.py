@@ -32,6 +32,8 @@ class Consumer:
         status, info, health: last document of each, {} before the first.
         statuses: all status documents in order, offline ones included.
         events, replies: all of them in order; replies with their command's name.
+        challenges: how often the device asked back before it did a command; answered at
+            once, and no reply.
         results: result document by (session, camera, seq).
         pictures: JPEG by SHA-256; only the last `keep_pictures`, digests stay.
         gaps: (session, camera) -> list of (from, to, reason).
@@ -53,6 +55,8 @@ class Consumer:
         self.statuses: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
         self.replies: list[tuple[str, dict[str, Any]]] = []
+        self.challenges = 0
+        self._given: dict[str, dict[str, Any]] = {}  # id -> command
         self.results: dict[Key, dict[str, Any]] = {}
         self.pictures: dict[str, bytes] = {}
         self.gaps: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
@@ -167,6 +171,7 @@ class Consumer:
         """Give a command; its id."""
         doc = {"v": 1, "id": str(uuid.uuid4()), "ts_ms": time.time_ns() // 1_000_000,
                "ttl_s": 30, "data": data or {}} | override  # fmt: skip
+        self._given[str(doc["id"])] = doc
         self.publish(f"cmd/{name}", json.dumps(doc).encode())
         return str(doc["id"])
 
@@ -176,6 +181,10 @@ class Consumer:
         with contextlib.suppress(RuntimeError):  # lost just now: paho sends it again itself
             info = self._client.publish(self.base + topic, payload, qos=1, retain=retain)
             info.wait_for_publish(10)
+
+    def heard(self, topic: str) -> bytes:
+        """The last message of a topic below the base, as everybody who listens has it."""
+        return next(p for t, p, _kept in reversed(self.raw) if t == self.base + topic)
 
     def ask(
         self, name: str, data: dict[str, Any] | None = None, timeout_s: float = 15.0,
@@ -262,7 +271,16 @@ class Consumer:
         elif kind == "event":
             self.events.append(json.loads(payload))
         elif kind == "reply":
-            self.replies.append((rest, json.loads(payload)))
+            self._take_reply(rest, json.loads(payload))
+
+    def _take_reply(self, name: str, doc: dict[str, Any]) -> None:
+        given = self._given.get(doc["id"])
+        if doc["error"] == "challenge" and given is not None:
+            self.challenges += 1
+            again = json.dumps({**given, "nonce": doc["data"]["nonce"]}).encode()
+            self._client.publish(f"{self.base}cmd/{name}", again, qos=1)
+        else:
+            self.replies.append((name, doc))
 
     def _take_result(self, doc: dict[str, Any]) -> None:
         key = (doc["session"], doc["camera"], doc["seq"])

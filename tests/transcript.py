@@ -94,6 +94,9 @@ def _gist(topic: str, payload: bytes) -> str:
     if topic.startswith("reply/"):
         doc = msgspec.json.decode(payload)
         return f"{doc['id']} {doc['status']} {doc.get('error', '')}".strip()
+    if topic == "event" and payload.startswith(b'{"v"'):
+        doc = msgspec.json.decode(payload)
+        return f"{doc['event']} {doc['reason']} {doc['data']['outcome']}"
     return payload.decode()
 
 
@@ -127,8 +130,9 @@ def command(name: str, command_id: str, ts_ms: int = 1_000_000, **rest: bool) ->
 
 
 def up(**settings: object) -> Transcript:
-    """Connected on both sides, everything acknowledged."""
+    """Connected on both sides, everything acknowledged, for so long that times count."""
     script = Transcript(**settings)
     script.on(Start(), EngineFound(), status("online"), KEPT, HEARD)
     script.ack("status")
+    script.state._desk._gate._horizon.ms = 0
     return script

@@ -68,5 +68,5 @@ def _phase(found: dict[str, Any]) -> str:
 def _order(run_dir: Path | None, data: dict[str, Any]) -> dict[str, Any]:
     reply = ask_engine(run_dir, "calibrate", data, patience_s=_PATIENCE_S)
     if reply.status != "ok":
-        raise LinkError(f"the engine does not measure: {reply.error}")
+        raise LinkError(f"the engine does not measure: {reply.said}")
     return reply.data

@@ -22,7 +22,7 @@ def outbox(
     """
     reply = ask_engine(run_dir, "outbox", {}, patience_s=_PATIENCE_S)
     if reply.status != "ok":
-        raise LinkError(f"the engine cannot say how its outbox is: {reply.error}")
+        raise LinkError(f"the engine cannot say how its outbox is: {reply.said}")
     data = reply.data
     if as_json:
         typer.echo(json.dumps(data, indent=2))

@@ -59,7 +59,7 @@ def purge(
         typer.confirm(f"Destroy {_words(data)} for good?", abort=True, err=True)
     reply = ask_engine(run_dir, "purge", data, patience_s=_PATIENCE_S)
     if reply.status != "ok":
-        raise OperatorError(f"nothing is known to be purged: {reply.error}")
+        raise OperatorError(f"nothing is known to be purged: {reply.said}")
     receipt = reply.data
     if receipt_file is not None:
         _write(receipt_file, json.dumps(receipt["receipt"], indent=2) + "\n")

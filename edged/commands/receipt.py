@@ -37,9 +37,7 @@ def show_key(
     reply = ask_engine(run_dir, "status", {}, patience_s=_PATIENCE_S)
     key = reply.data.get("info", {}).get("receipt_key")
     if reply.status != "ok" or not key:
-        raise LinkError(
-            f"the engine does not say its key: {reply.error or 'ask again in a moment'}"
-        )
+        raise LinkError(f"the engine does not say its key: {reply.said or 'ask again in a moment'}")
     typer.echo(key)
 
 

@@ -26,7 +26,7 @@ def status(
     reply = ask_engine(run_dir, "status", {}, patience_s=PATIENCE_S)
     took_ms = round(1000 * (time.monotonic() - begun_s), 1)
     if reply.status != "ok":
-        raise LinkError(f"the engine answers, but not how it is: {reply.error}")
+        raise LinkError(f"the engine answers, but not how it is: {reply.said}")
     if as_json:
         typer.echo(json.dumps({"answered_in_ms": took_ms, **reply.data}, indent=2))
         return

@@ -2,7 +2,8 @@
 
 Everything about a command is hostile until it has passed here: size, nesting, name,
 id, age, repetition, rate.  What is refused is answered with a fixed word; nothing of the
-message but a well-formed id is ever given back.
+message but a well-formed id is ever given back.  A command whose time cannot say that it is
+new is asked back for (:mod:`edged.daemon.command_time`).
 
 Sans I/O.  Knows what a command looks like and not what it does.
 """
@@ -15,6 +16,7 @@ from typing import Literal
 
 import msgspec
 
+from edged.daemon.command_time import MAX_AHEAD_MS, Horizon, Nonces
 from edged.transport.ipc import CommandIn
 from edged.transport.wire import VERSION, Command, CommandDoc
 
@@ -22,17 +24,18 @@ MAX_BYTES = 64 * 1024
 MAX_DEPTH = 16
 MAX_TTL_S = 300.0
 """Longest life of a command; a longer `ttl_s` is refused."""
-MAX_AHEAD_S = 30.0
-"""How far the sender's clock may be ahead of ours."""
 RATE_PER_S = 5.0
 BURST = 20
 _REMEMBERED = 4096
-"""More ids than the rate lets through while one lives: 300 s * 5/s + 20, and some."""
+"""More ids than the rate lets through while one lives: 330 s * 5/s + 20, and some."""
+_LIVES_S = MAX_TTL_S + MAX_AHEAD_MS / 1000
+TIMELESS: frozenset[Command] = frozenset({"ping"})
+"""Commands that an old or repeated one of does no harm."""
 _ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 
 Refusal = Literal[
     "retained", "too-large", "bad-message", "expired", "ahead", "replayed", "rate-limited",
-    "clock-unsynchronised",
+    "challenge", "bad-nonce",
 ]  # fmt: skip
 
 
@@ -42,19 +45,32 @@ class Refused(msgspec.Struct, frozen=True):
     Attributes:
         why: the fixed word for the reply.
         id: the command's id where it had a well-formed one, else "".
+        nonce: for a "challenge".
     """
 
     why: Refusal
     id: str = ""
+    nonce: str = ""
 
 
 class CommandGate:
     """Checks one command after the other, with a bounded memory of ids."""
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[tuple[str, str], int] = OrderedDict()  # -> forget at, ms
+        self._seen: OrderedDict[tuple[str, str], float] = OrderedDict()  # -> forget at, s
         self._tokens = float(BURST)
         self._refilled_s = 0.0
+        self._horizon = Horizon()
+        self._nonces = Nonces()
+
+    def see_clocks(self, wall_ms: int, now_s: float) -> None:
+        """Look at both clocks, at the start and about once a second.
+
+        Args:
+            wall_ms: wall clock, ms since the epoch.
+            now_s: monotonic time, s.
+        """
+        self._horizon.see(wall_ms, now_s)
 
     def check(
         self, name: Command, payload: bytes, *, retained: bool, now_s: float, wall_ms: int,
@@ -68,8 +84,9 @@ class CommandGate:
             retained: the broker had kept it: it was meant for another time.
             now_s: monotonic time, s.
             wall_ms: wall clock, ms since the epoch.
-            clock_synced: without it ages mean nothing, and only `ping` passes.
+            clock_synced: without it ages mean nothing, and a nonce is asked for.
         """
+        self.see_clocks(wall_ms, now_s)
         doc = _parse(payload) if self._has_token(now_s) else Refused("rate-limited")
         if isinstance(doc, Refused):
             return doc
@@ -77,24 +94,32 @@ class CommandGate:
         why: Refusal | None = None
         if retained:
             why = "retained"
-        elif key in self._seen:
+        elif self._remembers(key, now_s):
             why = "replayed"
+        elif doc.nonce:
+            why = None if self._nonces.redeem(key, doc.nonce, now_s) else "bad-nonce"
         elif clock_synced:
             why = _age(doc, wall_ms)
-        elif name != "ping":
-            why = "clock-unsynchronised"
+            if why is None and doc.ts_ms <= self._horizon.ms and name not in TIMELESS:
+                why = "challenge"
+        elif name not in TIMELESS:
+            why = "challenge"
         if why is not None:
-            return Refused(why, doc.id)
-        self._remember(key, wall_ms)
+            nonce = self._nonces.ask(key, now_s) if why == "challenge" else ""
+            return Refused(why, doc.id, nonce)
+        self._remember(key, now_s)
         return CommandIn(name=name, id=doc.id, data=doc.data)
 
-    def _remember(self, key: tuple[str, str], wall_ms: int) -> None:
+    def _remembers(self, key: tuple[str, str], now_s: float) -> bool:
         # Entries are in order of arrival and all live equally long, so old ones lead.
-        while self._seen and next(iter(self._seen.values())) < wall_ms:
+        while self._seen and next(iter(self._seen.values())) < now_s:
             self._seen.popitem(last=False)
+        return key in self._seen
+
+    def _remember(self, key: tuple[str, str], now_s: float) -> None:
         while len(self._seen) >= _REMEMBERED:
             self._seen.popitem(last=False)
-        self._seen[key] = wall_ms + int((MAX_TTL_S + MAX_AHEAD_S) * 1000)
+        self._seen[key] = now_s + _LIVES_S
 
     def _has_token(self, now_s: float) -> bool:
         passed_s = max(0.0, now_s - self._refilled_s)
@@ -123,7 +148,7 @@ def _parse(payload: bytes) -> CommandDoc | Refused:
 def _age(doc: CommandDoc, wall_ms: int) -> Literal["expired", "ahead"] | None:
     if wall_ms > doc.ts_ms + doc.ttl_s * 1000:
         return "expired"
-    if doc.ts_ms > wall_ms + MAX_AHEAD_S * 1000:
+    if doc.ts_ms > wall_ms + MAX_AHEAD_MS:
         return "ahead"
     return None
 

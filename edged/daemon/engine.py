@@ -28,6 +28,7 @@ from edged.daemon.flow import WORK, Flow
 from edged.daemon.flow_parts import FlowParts
 from edged.daemon.listening import Listening
 from edged.daemon.marking import open_marker
+from edged.daemon.once import Once
 from edged.daemon.orders import Orders
 from edged.daemon.owner import Owner
 from edged.daemon.pulse import Pulse, self_test_of
@@ -174,7 +175,7 @@ class Engine:
             notary=self._notary,
             calibrate=listening.order,
         )
-        egress = EgressServer(self._socket("egress"), outbox, orders, self.event)
+        egress = EgressServer(self._socket("egress"), outbox, Once(orders), self.event)
         egress.start()
         self._stack.callback(egress.stop)
         self._egress = egress

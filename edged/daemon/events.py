@@ -14,6 +14,10 @@ from edged.daemon import documents
 PAUSE_S = 1.0
 """An event of one name, reason and model is published at most so often; others are counted."""
 
+WHOLE = frozenset({"command-done", "command-failed"})
+"""Events that are never counted together: each command is on record.  Their number is
+bounded where commands come in."""
+
 
 class Events:
     """Takes events and hands documents on."""
@@ -34,6 +38,9 @@ class Events:
     def __call__(self, name: str, reason: str, data: dict[str, Any]) -> None:
         """One event."""
         now_s = documents.now_s()
+        if name in WHOLE:
+            self._hand_on(documents.event(name, reason, data))
+            return
         key = (name, reason, str(data.get("model", "")))
         with self._lock:
             last_s, held = self._last.get(key, (-1e9, 0))
@@ -43,7 +50,10 @@ class Events:
             self._last[key] = (now_s, 0)
             if held:
                 data = {**data, "also": held}
-            document = documents.event(name, reason, data)
+        self._hand_on(documents.event(name, reason, data))
+
+    def _hand_on(self, document: bytes) -> None:
+        with self._lock:
             publish = self._publish
             if publish is None:
                 self._early.append(document)

@@ -6,12 +6,14 @@ configured names.  Transport has checked who may send what; data is checked here
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from edged.daemon.command_reply import OrderError, plain
 from edged.errors import EdgedError
 from edged.health import Health
 from edged.transport.clock import clock_synced, wall_ms
@@ -25,11 +27,12 @@ from edged.transport.wire import ReplyDoc
 from edged.verdicts import Reason
 
 QUIET = frozenset({"calibrate", "diagnostics", "outbox", "ping", "status"})
-"""Commands that are no event when they are done: they read, or are asked again and again."""
+"""Commands that are no event when the box itself asks: they read, again and again."""
 
 _IN_RECEIPT = frozenset({"removed", "removed_more"})
 """Long, and not repeated beside the receipt that holds it."""
-LATER = "this version of edged does not know this command yet"
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+LATER = "this version of edged does not know this command"
 
 
 @dataclass(repr=False)
@@ -41,7 +44,7 @@ class Orders:
         cameras: configured names.
         wake: told when there are rows to hand out again.
         state_changed: told when the state may have changed.
-        event: takes an event for the record.
+        event: takes an event for the record: who gave which command, and how it ended.
         notary: signs the receipts of purges.
         overview: the figures of `diagnostics` and `status`; no pictures.
         calibrate: listens to a model; the box alone can ask for it.
@@ -64,14 +67,27 @@ class Orders:
         reply = ReplyDoc(id=command.id, ts_ms=wall_ms(), clock_synced=clock_synced(), status="ok")
         try:
             if work is None:
-                raise ValueError(LATER)  # noqa: TRY301 - one place makes the error reply
-            reply.data = work(command.data)
+                raise OrderError("unknown-command", LATER)  # noqa: TRY301 - one place makes the reply
+            reply.data = plain(work(command.data))
+        except OrderError as error:
+            _fail(reply, error.word, str(error), error.data)
         except (ValueError, EdgedError) as error:
-            reply.status, reply.error = "error", str(error)
-        else:
-            if command.name not in QUIET:
-                self.event("command-done", command.name, {"id": command.id})
+            _fail(reply, "bad-data" if isinstance(error, ValueError) else "failed", str(error))
+        except Exception:
+            self._record(command, "internal")
+            raise
+        self._record(command, reply.error or "ok")
         return reply
+
+    def _record(self, command: CommandIn | ControlIn, outcome: str) -> None:
+        """The audit: every command of the broker, and what the box changes."""
+        who = "broker" if isinstance(command, CommandIn) else "box"
+        if who == "box" and command.name in QUIET:
+            return
+        name = "command-done" if outcome == "ok" else "command-failed"
+        its_id = command.id if _ID.fullmatch(command.id) else ""
+        data = {"who": who, "name": command.name, "id": its_id, "outcome": outcome}
+        self.event(name, command.name, data)
 
     def _known(self) -> dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]:
         """What is done for each command."""
@@ -131,3 +147,8 @@ class Orders:
         self.health.pause(paused=False)
         self.state_changed()
         return {}
+
+
+def _fail(reply: ReplyDoc, word: str, text: str, data: Mapping[str, Any] | None = None) -> None:
+    reply.status, reply.error, reply.text = "error", word, text
+    reply.data = plain(data or {})

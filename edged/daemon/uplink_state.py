@@ -331,8 +331,7 @@ class LinkState:
                     )
                 )
             )
-        for name, reply in self._desk.overdue(now_s):
-            self._publish_doc(self._topics.reply(name), reply)
+        self._end_commands()
         self._board.pass_time(now_s)
         if self.phase == "up":
             if self._board.changed():  # as it always has after connecting
@@ -342,6 +341,12 @@ class LinkState:
             done = not self._farewell and not self._rows.in_flight
             if done or now_s >= self._stop_at_s:
                 self._end()
+
+    def _end_commands(self) -> None:
+        for name, reply in self._desk.overdue(self._now_s):
+            self._publish_doc(self._topics.reply(name), reply)
+        for refused in self._desk.events():
+            self._publish_doc(self._topics.doc("event"), refused)
 
     def _release(self) -> None:
         released = self._rows.release(limit_bytes=self._limit_bytes, calm=not self._docs.in_flight)

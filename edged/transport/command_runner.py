@@ -40,7 +40,7 @@ class CommandRunner(Generic[RequestT]):
 
     Args:
         handler: does the command; an :class:`EdgedError` or ValueError becomes an error
-            reply with its text, any other exception one without.
+            reply (`failed`, `bad-data`) with its text, any other exception one without.
         wake: called after each reply, from the runner's thread.
     """
 
@@ -72,7 +72,9 @@ class CommandRunner(Generic[RequestT]):
         try:
             self._queue.put_nowait((ticket, request, name, request_id))
         except queue.Full:
-            busy = error_reply(request_id, "too many commands wait; send it again in a moment")
+            busy = error_reply(
+                request_id, "busy", "too many commands wait; send it again in a moment"
+            )
             self.replies.append((ticket, name, busy))
 
     def _run(self) -> None:
@@ -85,15 +87,21 @@ class CommandRunner(Generic[RequestT]):
         try:
             return self._handler(request)
         except (EdgedError, ValueError) as error:
-            return error_reply(request_id, str(error))
+            word = "failed" if isinstance(error, EdgedError) else "bad-data"
+            return error_reply(request_id, word, str(error))
         except Exception as error:  # noqa: BLE001  # a command must not end the engine
             # only its kind: the text could hold what must not leave
             log.error("command %s failed with %s", name, type(error).__name__)  # noqa: TRY400
-            return error_reply(request_id, "internal error; see the engine's log")
+            return error_reply(request_id, "internal", "internal error; see the engine's log")
 
 
-def error_reply(request_id: str, error: str) -> ReplyDoc:
-    """A reply of failure."""
+def error_reply(request_id: str, word: str, text: str) -> ReplyDoc:
+    """A reply of failure: a fixed word, and a sentence for people."""
     return ReplyDoc(
-        id=request_id, ts_ms=wall_ms(), clock_synced=clock_synced(), status="error", error=error
+        id=request_id,
+        ts_ms=wall_ms(),
+        clock_synced=clock_synced(),
+        status="error",
+        error=word,
+        text=text,
     )

@@ -104,7 +104,7 @@ class ControlServer:
             try:
                 request = msgspec.json.decode(body, type=ControlIn)
             except (msgspec.DecodeError, RecursionError, ValueError):
-                bad = error_reply("", "not a command of the documented form")
+                bad = error_reply("", "bad-message", "not a command of the documented form")
                 self._runner.replies.append((ticket, "", bad))
             else:
                 self._runner.submit(ticket, request, request.name, request.id)

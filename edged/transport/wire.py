@@ -244,17 +244,26 @@ class EventDoc(Doc, kw_only=True):
 
 
 class CommandDoc(msgspec.Struct, kw_only=True):
-    """Payload of `cmd/<name>`."""
+    """Payload of `cmd/<name>`.
+
+    `nonce` is that of a reply `challenge` to the same command, sent again with it.
+    """
 
     v: int
     id: str
     ts_ms: int
     ttl_s: float = 30.0
     data: dict[str, Any] = {}
+    nonce: str = ""
 
 
 class ReplyDoc(msgspec.Struct, kw_only=True):
-    """Payload of `reply/<name>`."""
+    """Payload of `reply/<name>`.
+
+    Attributes:
+        error: a fixed word, empty when all is well.
+        text: what that means and what to do, for people; nothing of the command is in it.
+    """
 
     v: int = VERSION
     id: str
@@ -262,7 +271,13 @@ class ReplyDoc(msgspec.Struct, kw_only=True):
     clock_synced: bool = False
     status: Literal["ok", "error"]
     error: str = ""
+    text: str = ""
     data: dict[str, Any] = {}
+
+    @property
+    def said(self) -> str:
+        """Why not, in the best words that there are."""
+        return self.text or self.error
 
 
 class OutgoingPicture:

@@ -54,6 +54,9 @@ class Desk:
             calibrate=lambda data: {"asked": dict(data)},
         )
 
+    def outcomes(self):
+        return [(e, why, data["who"], data["outcome"]) for e, why, data in self.events]
+
     def do(self, name, data=None, kind=CommandIn):
         return self.orders(kind(name=name, id="c1", data=data or {}))
 
@@ -74,10 +77,26 @@ def desk(kept):
 
 
 def test_ping_tells_the_state(desk):
-    """And bears the command's id; reading is no event."""
+    """And bears the command's id."""
     reply = desk.do("ping")
     assert (reply.status, reply.id, reply.data["state"]) == ("ok", "c1", "online")
-    assert desk.events == []
+
+
+def test_every_command_of_the_broker_is_on_record(desk):
+    """Who, what, which and how it ended; what the box only reads is not."""
+    desk.do("ping")
+    desk.do("pause", kind=ControlIn)
+    desk.do("ping", kind=ControlIn)
+    assert desk.outcomes() == [
+        ("command-done", "ping", "broker", "ok"), ("command-done", "pause", "box", "ok"),
+    ]  # fmt: skip
+    assert [data["id"] for *_, data in desk.events] == ["c1", "c1"]
+
+
+def test_an_odd_id_of_the_box_is_not_on_record(desk):
+    """Only what has the form of an id is repeated."""
+    desk.orders(ControlIn(name="pause", id="\n<b>", data={}))
+    assert desk.events[0][2]["id"] == ""
 
 
 @pytest.mark.parametrize("name", ["status", "diagnostics"])
@@ -85,7 +104,6 @@ def test_an_overview_is_what_the_engine_says_of_itself(desk, name):
     """From the box or from the broker."""
     kind = ControlIn if name == "status" else CommandIn
     assert desk.do(name, kind=kind).data == {"state": "online"}
-    assert desk.events == []
 
 
 def test_the_outbox_shows_its_figures(desk):
@@ -132,15 +150,15 @@ def test_purge_gives_a_receipt(desk):
 def test_a_command_of_a_later_version_is_an_error(desk, name):
     """It is known on the wire and not done yet."""
     reply = desk.do(name)
-    assert (reply.status, reply.error) == ("error", LATER)
-    assert desk.events == []
+    assert (reply.status, reply.error, reply.text) == ("error", "unknown-command", LATER)
+    assert desk.outcomes() == [("command-failed", name, "broker", "unknown-command")]
 
 
 @pytest.mark.parametrize("name", ["_call__", "call--", "known", "__init__", "", "health"])
 def test_a_name_is_no_way_to_a_method(desk, name):
     """Only commands are done, whatever else the class has."""
     reply = desk.do(name)
-    assert (reply.status, reply.error) == ("error", LATER)
+    assert (reply.status, reply.text) == ("error", LATER)
 
 
 @pytest.mark.parametrize(
@@ -166,9 +184,9 @@ def test_a_name_is_no_way_to_a_method(desk, name):
 def test_bad_data_is_an_error_reply(desk, name, data):
     """Nothing is done, nothing is recorded as done."""
     reply = desk.do(name, data)
-    assert reply.status == "error"
-    assert reply.error
-    assert desk.events == []
+    assert (reply.status, reply.error) == ("error", "bad-data")
+    assert reply.text.startswith(name) or "range" in reply.text or "session" in reply.text
+    assert desk.outcomes() == [("command-failed", name, "broker", "bad-data")]
 
 
 ODD = st.one_of(
@@ -205,4 +223,4 @@ def test_an_error_of_ours_is_a_reply(desk, monkeypatch):
 
     monkeypatch.setattr(desk.outbox, "purge", purge)
     reply = desk.do("purge", {"all": True})
-    assert (reply.status, reply.error) == ("error", "look at the disk")
+    assert (reply.status, reply.error, reply.text) == ("error", "failed", "look at the disk")

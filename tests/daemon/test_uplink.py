@@ -283,6 +283,27 @@ def test_commands(engine, broker, consumer, launch) -> None:
     assert [command.name for command in engine.commands] == ["ping", "replay"]
 
 
+def test_a_fresh_uplink_asks_back(engine, broker, consumer, launch) -> None:
+    """A command from before its start, or a repeated one, is done only with the nonce it gave."""
+    running = launch(broker)
+    consumer.wait(lambda: consumer.status.get("state") == "online")
+    assert consumer.ask("purge", {"all": True}, id="p-1")["status"] == "ok"
+    assert consumer.challenges == 1  # which the consumer answers by itself
+    running.stop()
+    launch(broker)
+    count = len(consumer.replies)
+    consumer._given.clear()  # one who replays what he has heard
+    consumer.publish("cmd/purge", consumer.heard("cmd/purge"))
+    consumer.wait(lambda: len(consumer.replies) > count)
+    name, reply = consumer.replies[-1]
+    assert (name, reply["id"], reply["error"]) == ("purge", "p-1", "bad-nonce")
+    assert [command.name for command in engine.commands] == ["purge"]
+    consumer.wait(lambda: [event["event"] for event in consumer.events] == ["command-refused"])
+    assert consumer.events[0]["data"] == {
+        "who": "broker", "name": "purge", "id": "p-1", "outcome": "bad-nonce",
+    }  # fmt: skip
+
+
 def test_hostile_commands(engine, broker, consumer, launch) -> None:
     """What is stale, repeated, too large or garbage is refused by name; the next is good."""
     consumer.command("purge", retain=True)  # no such key in the form: ignored

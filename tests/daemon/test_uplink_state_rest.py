@@ -34,19 +34,26 @@ def test_unanswered_command() -> None:
     script = up().on(command("purge", "a-1"))
     for _ in range(5):
         script.on(HEARD, after_s=10.0).gives()
-    script.on(HEARD, after_s=10.0).gives("publish reply/purge a-1 error timeout")
+    script.on(HEARD, after_s=10.0).gives(
+        "publish reply/purge a-1 error timeout", "publish event command-refused purge timeout"
+    )
 
 
 def test_command_while_engine_is_away() -> None:
     """Without an engine a command is answered at once."""
     script = up().on(EngineGone()).on(command("ping", "a-1"))
-    script.gives("publish reply/ping a-1 error engine-silent")
+    script.gives(
+        "publish reply/ping a-1 error engine-silent",
+        "publish event command-refused ping engine-silent",
+    )
 
 
 def test_refused_command() -> None:
-    """A refused command is answered with its word, an unknown one not at all."""
+    """A refused command is answered with its word and told, an unknown one not at all."""
     script = up().on(command("pause", "a-1", retained=True))
-    script.gives("publish reply/pause a-1 error retained")
+    script.gives(
+        "publish reply/pause a-1 error retained", "publish event command-refused pause retained"
+    )
     script.on(command("shell", "a-2")).gives()
 
 
@@ -54,7 +61,25 @@ def test_redelivered_command() -> None:
     """A command that the broker delivers twice is done once, without an error."""
     script = up().on(command("ping", "a-1")).gives("command ping a-1")
     script.on(command("ping", "a-1", repeated=True)).gives()
-    script.on(command("ping", "a-1")).gives("publish reply/ping a-1 error replayed")
+    script.on(command("ping", "a-1"), after_s=1.0)
+    script.gives(
+        "publish reply/ping a-1 error replayed", "publish event command-refused ping replayed"
+    )
+
+
+def test_a_flood_of_refusals_is_one_event_a_second() -> None:
+    """Each is answered; those between two events are counted in the next."""
+    script = up().on(*[command("pause", f"a-{n}", retained=True) for n in range(5)])
+    assert [line.split()[1] for line in script.lines].count("event") == 1
+    script.on(command("pause", "b-1", retained=True), after_s=1.0)
+    assert script.lines[-1] == "publish event command-refused pause retained"
+
+
+def test_challenged_command() -> None:
+    """A command from before the start is asked back for, and is no event."""
+    script = up()
+    script.state._desk._gate._horizon.ms = 1_000_000
+    script.on(command("pause", "a-1")).gives("publish reply/pause a-1 error challenge")
 
 
 def test_events_wait() -> None:

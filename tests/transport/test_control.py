@@ -39,7 +39,7 @@ def test_a_question_is_answered(endpoint):
 def test_an_error_of_the_handler_is_an_error_reply(endpoint):
     """With its text, which is for the operator."""
     reply = ask(endpoint, "purge", {})
-    assert (reply.status, reply.error) == ("error", "purge what?")
+    assert (reply.error, reply.text) == ("bad-data", "purge what?")
 
 
 @pytest.mark.usefixtures("server")

@@ -300,8 +300,8 @@ def test_a_command_is_done_and_answered(tmp_path, outbox, connect):
             ("ping", "id-3"),
         ]
         assert [doc.status for doc in docs] == ["ok", "error", "error", "ok"]
-        assert docs[1].error == "internal error; see the engine's log"
-        assert docs[2].error == "the range is empty"
+        assert docs[1].text == "internal error; see the engine's log"
+        assert docs[2].text == "the range is empty"
 
 
 def test_a_purge_while_rows_are_under_way(outbox, server, connect):
