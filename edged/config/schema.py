@@ -264,6 +264,8 @@ class BrokerTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         keepalive_s: a silent link is given up after one and a half times this.
         session_expiry_s: how long the broker keeps our session while we are away.
         inflight_rows: results that may be under way at a time.
+        reconnect_max_s: longest wait between two attempts to connect; the waits double from
+            half a second on, at random below that.
         max_packet_bytes: larger messages are set aside, where the broker names no limit.
         clock: "check" asks the kernel whether the clock is synchronised, "trust" believes
             it.
@@ -277,6 +279,7 @@ class BrokerTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     keepalive_s: Annotated[int, msgspec.Meta(ge=2, le=3600)] = 20
     session_expiry_s: Annotated[int, msgspec.Meta(ge=0, le=30 * 86_400)] = 7 * 86_400
     inflight_rows: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
+    reconnect_max_s: Annotated[float, msgspec.Meta(ge=1.0, le=3600.0)] = 30.0
     max_packet_bytes: Annotated[int, msgspec.Meta(ge=65_536, le=268_435_455)] = 2_000_000
     clock: Literal["check", "trust"] = "check"
 
@@ -373,6 +376,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             keepalive_s=broker.keepalive_s,
             session_expiry_s=broker.session_expiry_s,
             inflight_rows=broker.inflight_rows,
+            reconnect_max_s=broker.reconnect_max_s,
             max_packet_bytes=broker.max_packet_bytes,
             clock=broker.clock,
             engine_silent_s=max(15.0, 1.5 * self.health.period_s),

@@ -64,6 +64,7 @@ class Proxy:
         port: to connect to; the same for the life of the proxy.
         moved_bytes: so far, both ways together.
         accepted: connections so far.
+        cuts: those that :meth:`cut_after` has made.
     """
 
     def __init__(self, target_port: int, *, seed: int = 0) -> None:
@@ -75,7 +76,7 @@ class Proxy:
         self._wake = os.pipe()
         self._listener: socket.socket | None = None
         self.port = 0
-        self.moved_bytes = self.accepted = 0
+        self.moved_bytes = self.accepted = self.cuts = 0
         self._running = True
         self._calm()
         self._listen()
@@ -114,9 +115,10 @@ class Proxy:
         """The target's side is gone, the device's stays open and is never answered."""
         self._do(self._half_open)
 
-    def slow(self, bytes_per_s: float) -> None:
-        """Move no more than so much each way, all connections together."""
-        self._do(lambda: setattr(self, "_rate", bytes_per_s))
+    def slow(self, bytes_per_s: float, *, up: bool = True, down: bool = True) -> None:
+        """Move no more than so much each of these ways, all connections together."""
+        rates = {True: bytes_per_s if up else 0.0, False: bytes_per_s if down else 0.0}
+        self._do(lambda: setattr(self, "_rates", rates))
 
     def garble(self, every_bytes: int, *, up: bool = True, down: bool = True) -> None:
         """Change a byte at random in about every so many of those that pass."""
@@ -159,7 +161,7 @@ class Proxy:
             wanted[self._listener.fileno()] = select.POLLIN
         for pair in self._pairs:
             for way in [] if self._stalled else pair.ways:
-                if way.waiting and self._allowance() > 0:
+                if way.waiting and self._allowance(up=way.up) > 0:
                     fd = way.sink.fileno()
                     wanted[fd] = wanted.get(fd, 0) | select.POLLOUT
                 elif not way.waiting and not way.ended:
@@ -167,7 +169,7 @@ class Proxy:
                     wanted[fd] = wanted.get(fd, 0) | select.POLLIN
         for fd, events in wanted.items():
             poller.register(fd, events)
-        return dict(poller.poll(10 if self._rate else 1000))
+        return dict(poller.poll(10 if any(self._rates.values()) else 1000))
 
     def _move(self, ready: dict[int, int]) -> None:
         if self._wake[0] in ready:
@@ -194,7 +196,7 @@ class Proxy:
             way.ended = not data
             way.waiting = b"" if pair.lost else self._damaged(data, up=way.up)
         if way.waiting and ready.get(way.sink.fileno(), 0) & ~select.POLLIN:
-            room = self._allowance()
+            room = self._allowance(up=way.up)
             if way.up and self._left_up is not None:
                 room = min(room, self._left_up)
             sent = way.sink.send(way.waiting[:room]) if room else 0
@@ -207,19 +209,21 @@ class Proxy:
 
     def _account(self, sent_bytes: int, *, up: bool) -> None:
         self.moved_bytes += sent_bytes
-        if self._rate:
-            self._free_at_s = max(self._free_at_s, time.monotonic()) + sent_bytes / self._rate
+        if self._rates[up]:
+            begun_s = max(self._free_at_s[up], time.monotonic())
+            self._free_at_s[up] = begun_s + sent_bytes / self._rates[up]
         if up and self._left_up is not None:
             self._left_up -= sent_bytes
             if self._left_up <= 0:
                 self._left_up = None
+                self.cuts += 1
                 self._cut()
 
-    def _allowance(self) -> int:
+    def _allowance(self, *, up: bool) -> int:
         """Bytes that may move now; a tenth of a second's worth at a time."""
-        if not self._rate:
+        if not self._rates[up]:
             return _CHUNK_BYTES
-        return max(1, int(self._rate / 10)) if time.monotonic() >= self._free_at_s else 0
+        return max(1, int(self._rates[up] / 10)) if time.monotonic() >= self._free_at_s[up] else 0
 
     def _damaged(self, data: bytes, *, up: bool) -> bytes:
         every_bytes, *ways = self._garbling
@@ -263,7 +267,8 @@ class Proxy:
 
     def _calm(self) -> None:
         self._stalled = self._swallowing = False
-        self._rate = self._free_at_s = 0.0
+        self._rates = {True: 0.0, False: 0.0}  # by `up`
+        self._free_at_s = {True: 0.0, False: 0.0}
         self._left_up: int | None = None
         self._garbling = (0, False, False)
 
