@@ -90,6 +90,7 @@ class ControlServer:
         while not self._stopping.is_set():
             poller.poll(_TICK_MS)
             self._wakeup.clear()
+            self._claim.regain(self._socket)
             self._receive()
             self._send_replies()
         self._send_replies()

@@ -199,6 +199,7 @@ class EgressServer:
             poller.poll(wait_ms)
             self._wakeup.clear()
             try:
+                self._claim.regain(self._socket)
                 self._receive()
                 self._watch()
                 wait_ms = _TICK_MS if self._send_due() else _BLOCKED_MS

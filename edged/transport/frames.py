@@ -50,6 +50,8 @@ _TURN = 32
 _STOP_S = 5.0
 _RETRY_MS = 10
 """How often an answer is tried again whose client has no room for it just now."""
+_LOOK_MS = 1000
+"""How often the sockets' paths are looked at when nothing happens."""
 _LATE_S = 5.0
 _LATE_BYTES = 64 * 1024 * 1024
 """How long, and how many bytes of, such answers are kept for all clients together."""
@@ -277,10 +279,11 @@ class FrameServer:
                 if listener.crowd is not None:
                     poller.register(listener.crowd.monitor, zmq.POLLIN)
             while not self._stopping.is_set():
-                ready = dict(poller.poll(_RETRY_MS if self._late else None))
+                ready = dict(poller.poll(_RETRY_MS if self._late else _LOOK_MS))
                 if self._wake_fd in ready:
                     os.eventfd_read(self._wake_fd)
-                self._bound_crowds()
+                for listener in self._listeners:
+                    listener.look_after()
                 self._send_answers()
                 self._offer_held_again(poller)
                 for index, listener in enumerate(self._listeners):
@@ -293,11 +296,6 @@ class FrameServer:
         except Exception as error:
             log.critical("frames: the socket thread failed (%s)", type(error).__name__)
             raise
-
-    def _bound_crowds(self) -> None:
-        for listener in self._listeners:
-            if listener.crowd is not None:
-                listener.crowd.look()
 
     def _send_answers(self) -> None:
         self._traffic.undeliverable += self._late.retry(self._try)

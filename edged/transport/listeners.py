@@ -64,6 +64,13 @@ class Listener:
     curve: CurveServer | None = None
     crowd: Crowd | None = None
 
+    def look_after(self) -> None:
+        """Bound its connections, and keep its path."""
+        if self.crowd is not None:
+            self.crowd.look()
+        if self.claim is not None:
+            self.claim.regain(self.socket)
+
     def close(self) -> None:
         """Close the socket, letting last answers go, and free its path."""
         if self.crowd is not None:

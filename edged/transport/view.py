@@ -107,6 +107,7 @@ class ViewPublisher:
     def _someone_looks(self) -> bool:
         if self._context.closed:
             return False
+        self._claim.regain(self._socket)
         while True:
             try:
                 message = self._socket.recv(zmq.NOBLOCK)

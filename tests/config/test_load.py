@@ -188,6 +188,15 @@ def test_tls_is_on_off_the_loopback_without_being_asked():
     assert loads(GOOD, PATH).uplink.tls is None
 
 
+def test_the_longest_wait_for_a_reconnection_can_be_set():
+    """It reaches the uplink, and has a lower bound: a broker that is back is not stormed."""
+    assert loads(GOOD, PATH).uplink.reconnect_max_s == 30.0
+    more = f"{GOOD}[broker]\nreconnect_max_s = 5.0\n"
+    assert loads(more, PATH).uplink.reconnect_max_s == 5.0
+    with pytest.raises(ConfigError, match="reconnect_max_s"):
+        loads(more.replace("5.0", "0.5"), PATH)
+
+
 def test_the_builtin_pack_with_a_remote_broker_is_a_warning_until_it_is_understood():
     """Barred by default; in so many words it is allowed, and still said."""
     remote = f'{GOOD}[broker]\nhost = "b.example.org"\n'

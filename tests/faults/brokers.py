@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from faults.odd_brokers import ThatForbids, ThatKnowsWords, ThatLimits, ThatProvesItself
 from mosquitto import Mosquitto
 
 
@@ -39,4 +40,31 @@ def memory(folder: Path) -> Setup:
     return Setup(Mosquitto(folder, persistence=True, extra="autosave_interval 1"))
 
 
-SETUPS: dict[str, Callable[[Path], Setup]] = {"plain": plain, "memory": memory}
+def limits(folder: Path) -> Setup:
+    """Its limit of packets can be changed."""
+    return Setup(ThatLimits(folder))
+
+
+def forbids(folder: Path) -> Setup:
+    """Its access rules can be changed."""
+    return Setup(ThatForbids(folder))
+
+
+def words(folder: Path) -> Setup:
+    """The device has a password."""
+    broker = ThatKnowsWords(folder)
+    lines = f'username = "booth-1"\npassword_file = "{broker.word_file}"'
+    return Setup(broker, config={"broker": lines})
+
+
+def tls(folder: Path) -> Setup:
+    """The device comes by TLS, the consumer without."""
+    broker = ThatProvesItself(folder)
+    config = {"broker.tls": f'ca_file = "{broker.tls / "ca.pem"}"'}
+    return Setup(broker, consumer_port=broker.plain_port, config=config)
+
+
+SETUPS: dict[str, Callable[[Path], Setup]] = {
+    "plain": plain, "memory": memory, "limits": limits, "forbids": forbids, "words": words,
+    "tls": tls,
+}  # fmt: skip

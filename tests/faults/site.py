@@ -145,13 +145,12 @@ class Site:
     def _configure(self):
         """Put the lines of kind, broker and load into their sections of edged.toml."""
         text = self.booth.config.read_text()
-        for lines in (SECTIONS, self._setup.config, self.kind.config):
-            for section, more in lines.items():
-                head = f"[{section}]\n"
-                if head in text:
-                    text = text.replace(head, f"{head}{more}\n", 1)
-                else:
-                    text += f"{head}{more}\n"
+        for section, lines in _merged(SECTIONS, self._setup.config, self.kind.config).items():
+            head, more = f"[{section}]\n", "\n".join(lines.values())
+            if head in text:
+                text = text.replace(head, f"{head}{more}\n", 1)
+            else:
+                text += f"{head}{more}\n"
         self.booth.config.write_text(text)
 
     @property
@@ -174,3 +173,13 @@ class Site:
     def delivered(self):
         """Results at the consumer so far."""
         return len(self.consumer.results)
+
+
+def _merged(*tables):
+    """Section -> key -> line; of two lines for one key the later stands."""
+    found = {}
+    for table in tables:
+        for section, lines in table.items():
+            for line in lines.splitlines():
+                found.setdefault(section, {})[line.partition(" =")[0]] = line
+    return found

@@ -10,6 +10,7 @@ import pytest
 import zmq
 
 from edged.errors import ConfigError, LinkError, OperatorError
+from edged.transport import ipcpath
 from edged.transport.ipcpath import IpcClaim, ipc_path
 
 
@@ -88,3 +89,48 @@ def test_taken_tcp_port_is_a_link_error(sock):
     endpoint = f"tcp://127.0.0.1:{port}"
     with pytest.raises(LinkError, match="cannot be bound"):
         IpcClaim.take(endpoint).bind(sock)
+
+
+def _asked(endpoint):
+    """A new client's message, read by whoever has the path."""
+    with zmq.Context() as context, context.socket(zmq.DEALER) as client:
+        client.setsockopt(zmq.LINGER, 200)
+        client.connect(endpoint)
+        client.send(b"hello")
+
+
+@pytest.mark.parametrize("how", ["unlinked", "bound"])
+def test_a_path_that_is_taken_away_is_bound_again(endpoint, sock, tmp_path, how, monkeypatch):
+    """New clients reach the owner again, and those it has stay with it."""
+    monkeypatch.setattr(ipcpath, "_LOOK_S", 0.0)
+    claim = IpcClaim.take(endpoint)
+    claim.bind(sock)
+    old = sock.context.socket(zmq.DEALER)
+    old.connect(endpoint)
+    old.send(b"before")
+    assert sock.recv_multipart()[-1] == b"before"
+    assert claim.regain(sock) is False
+    thief = zmq.Context()
+    if how == "unlinked":
+        (tmp_path / "x.sock").unlink()
+    else:
+        thief.socket(zmq.ROUTER).bind(endpoint)
+    assert claim.regain(sock) is True
+    assert claim.regain(sock) is False
+    assert (tmp_path / "x.sock").stat().st_mode & 0o777 == 0o600
+    for send, said in ((old.send, b"old"), (None, b"hello")):
+        send(said) if send else _asked(endpoint)
+        assert sock.poll(5000)
+        assert sock.recv_multipart()[-1] == said
+    thief.destroy(linger=0)
+    claim.release()
+
+
+def test_a_path_of_somebody_else_is_left_to_them(endpoint, sock, tmp_path):
+    """Giving up a claim removes its own socket alone."""
+    claim = IpcClaim.take(endpoint)
+    claim.bind(sock)
+    (tmp_path / "x.sock").unlink()
+    (tmp_path / "x.sock").touch()
+    claim.release()
+    assert (tmp_path / "x.sock").exists()
