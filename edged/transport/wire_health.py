@@ -59,7 +59,7 @@ class CameraFigures(Figures, kw_only=True):
     last_frame_age_s: float
 
 
-class OutboxFigures(Figures, kw_only=True):
+class OutboxFigures(Figures, kw_only=True, omit_defaults=False):
     """What waits for the broker; see :class:`edged.transport.outbox_rows.OutboxStats`."""
 
     session: str = ""
@@ -76,7 +76,7 @@ class OutboxFigures(Figures, kw_only=True):
     last_purge_rows: int = 0
 
 
-class UplinkFigures(Figures, kw_only=True):
+class UplinkFigures(Figures, kw_only=True, omit_defaults=False):
     """The way to the broker; see :class:`edged.transport.egress_server.UplinkState`."""
 
     connected: bool = False
@@ -119,20 +119,20 @@ class HealthDoc(Doc, kw_only=True, omit_defaults=True):
         engines_waiting: engines that are still to be built; engine_build: the one under way.
     """
 
-    uptime_s: float = 0.0
-    fps: float = 0.0
+    uptime_s: float
+    fps: float
     latency_p50_ms: _Ms = None
     latency_p95_ms: _Ms = None
     latency_p99_ms: _Ms = None
     latency_max_ms: _Ms = None
     latency: LatencyCounts | None = None
-    stages: dict[str, StageTimes] = msgspec.field(default_factory=dict)
-    verdicts: dict[str, int] = msgspec.field(default_factory=dict)
-    reasons: dict[str, int] = msgspec.field(default_factory=dict)
-    guard: dict[str, float] = msgspec.field(default_factory=dict)
-    restore: dict[str, int] = msgspec.field(default_factory=dict)
-    cameras: dict[str, CameraFigures] = msgspec.field(default_factory=dict)
-    troubles: dict[str, str] = msgspec.field(default_factory=dict)
+    stages: dict[str, StageTimes]
+    verdicts: dict[str, int]
+    reasons: dict[str, int]
+    guard: dict[str, float]
+    restore: dict[str, int]
+    cameras: dict[str, CameraFigures]
+    troubles: dict[str, str]
     remedies: dict[str, str] = msgspec.field(default_factory=dict)
     outbox: OutboxFigures | None = None
     uplink: UplinkFigures | None = None
