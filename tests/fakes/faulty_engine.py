@@ -2,6 +2,10 @@
 
 Every part but one is real, process boundary, sockets, outbox and guard included.
 
+Three are broken as long as the file that `EDGED_FAULT_FILE` names is there: `lapsing-swapper`
+gives the face back, `lapsing-detector` (one family of two) sees nothing, `lapsing-recogniser`
+(the guard's) raises.
+
 Two kinds strike on demand: they wait for the file that `EDGED_FAULT_FILE` names, take it
 away and harm the next run of a session (`Booth.strike` does it and waits).
 
@@ -84,6 +88,37 @@ def struck():
     return True
 
 
+def lapsed():
+    """Whether the part is broken just now."""
+    return Path(os.environ["EDGED_FAULT_FILE"]).exists()
+
+
+class LapsingSwapper(Swapper):
+    """Gives back what it got."""
+
+    def run(self, targets, sources):
+        return Swapped(np.array(targets)) if lapsed() else super().run(targets, sources)
+
+
+class LapsingRecogniser(Embedder):
+    """Raises, when it is the guard's."""
+
+    def raw(self, crops):
+        if self.session.model_id == "test_mbf" and lapsed():
+            raise EngineError("the recogniser failed")
+        return super().raw(crops)
+
+
+class LapsingDetector:
+    """Sees nothing."""
+
+    def __init__(self, inner):
+        self._inner, self.family = inner, inner.family
+
+    def __call__(self, picture, side):
+        return Detections.none(self.family) if lapsed() else self._inner(picture, side)
+
+
 SPOILT = weakref.WeakSet()
 NO_MEMORY = (
     "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running Conv node. "
@@ -127,6 +162,12 @@ REAL_RUN = onnx.plain_run
 KIND = sys.argv.pop(1)
 if KIND in ATTACKS:
     loading.Swapper = FaultySwapper
+elif KIND == "lapsing-swapper":
+    loading.Swapper = LapsingSwapper
+elif KIND == "lapsing-recogniser":
+    loading.Embedder = LapsingRecogniser
+elif KIND == "lapsing-detector":
+    loading.Scrfd = lambda *a: LapsingDetector(Scrfd(*a))
 elif KIND == "raising-recogniser":
     loading.Embedder = Raising
 elif KIND == "hanging-detector":

@@ -39,6 +39,7 @@ class Load:
 
     Attributes:
         offered: stream frames that the engine's socket took.
+        living_s: for how long there was an engine to take them.
         shown: pictures seen at view.sock.
     """
 
@@ -48,6 +49,7 @@ class Load:
         self._numbers = itertools.count(seed % 997)
         self._context = zmq.Context()
         self.offered = self.shown = 0
+        self.living_s = 0.0
         self.under_way = set()
         self._threads = [
             threading.Thread(target=self._guarded, args=(work,), name=work.__name__)
@@ -55,7 +57,7 @@ class Load:
         ]
 
     def __enter__(self):
-        self._began = time.monotonic()
+        self.began = time.monotonic()
         for thread in self._threads:
             thread.start()
         return self
@@ -79,12 +81,16 @@ class Load:
 
     def _camera(self):
         """Latest wins: a frame that cannot leave is given up."""
-        began, number = time.monotonic(), 0
+        began = last = time.monotonic()
+        number = 0
         with FrameClient(self._site.endpoint) as client:
             while not self._stop.is_set():
                 number += 1
                 self.offered += client.send_frame(jpeg(picture(number % NUMBERS)), camera="stream")
                 client.answers()
+                now = time.monotonic()
+                self.living_s += (now - last) * client.connected
+                last = now
                 began = max(began + 1 / STREAM_FPS, time.monotonic() - 0.5)
                 self._stop.wait(max(0.0, began - time.monotonic()))
 
@@ -121,9 +127,7 @@ class Load:
                         answer = client.send_shot(data, camera="shots", shot=shot, want="image")
                 except LinkError:
                     continue
-                self._site.ledger.took(shot, answer)
-                if answer.picture is not None:
-                    self._look("reply", answer.picture, None)
+                self._site.took(shot, answer)
                 return
             self._site.ledger.complain(f"{shot}: not answered within {ANSWER_WITHIN_S:.0f} s")
         finally:

@@ -34,8 +34,10 @@ class Row:
         judged: pictures by place: broker, view, reply.
         escapes: (place, how) of each input face that was seen in one of them.
         problems: what else went against a promise: no recovery, a shot never answered.
-        offered_per_s, shown_per_s, shots_per_s: the load that was reached; stream frames that
-            went in, stream pictures that came out, shots that were answered, outages included.
+        offered, shown, shots: the load that was reached: stream frames that went in, stream
+            pictures that came out, shots that were answered, until the last injection's end.
+        under_load_s: in which that was, outages included.
+        living_s: of it, for how long the engine took frames.
     """
 
     kind: str
@@ -52,9 +54,11 @@ class Row:
     escapes: list = field(default_factory=list)
     problems: list = field(default_factory=list)
     judged: Counter = field(default_factory=Counter)
-    offered_per_s: float = 0.0
-    shown_per_s: float = 0.0
-    shots_per_s: float = 0.0
+    offered: int = 0
+    shown: int = 0
+    shots: int = 0
+    under_load_s: float = 0.0
+    living_s: float = 0.0
     took_s: float = 0.0
 
     @property
@@ -112,18 +116,14 @@ class Matrix:
 
     def _inject_all(self, site, load, kind, times, row):
         _flows(site, load)
-        began, offered, shown = time.monotonic(), load.offered, load.shown
-        answered = site.ledger.answered
         for turn in range(times):
             chance = random.Random(f"{self.seed}/{kind.name}/{turn}")
             time.sleep(chance.uniform(0, 0.4))  # any moment of a shot's way
             kind.inject(site, chance)
             row.injected += 1
             _flows(site, load)
-            took_s = time.monotonic() - began
-            row.offered_per_s = (load.offered - offered) / took_s
-            row.shown_per_s = (load.shown - shown) / took_s
-            row.shots_per_s = (site.ledger.answered - answered) / took_s
+            row.offered, row.shown, row.shots = load.offered, load.shown, site.ledger.answered
+            row.under_load_s, row.living_s = time.monotonic() - load.began, load.living_s
             row.answered, row.results = site.ledger.answered, site.delivered()
             self.progress(row)
 

@@ -15,6 +15,7 @@ from consumer import Consumer
 from faults.brokers import SETUPS
 from faults.ledger import Ledger, digest
 from faults.proxy import Proxy
+from faults.supervised import Supervised
 from mosquitto import wait_for
 from shots import real_models
 
@@ -46,6 +47,9 @@ SECTIONS = {
     "broker": "keepalive_s = 2",
 }
 """What makes an engine quick on two cores, and a silent link be noticed in 3 s."""
+
+STARTS_WITHIN_S = 90
+"""For an engine that has to start while others use the machine."""
 
 TMPFS_BYTES = 24 * 1024 * 1024
 
@@ -88,18 +92,20 @@ class Site:
     Args:
         folder: an own empty folder.
         kind: whose needs the site meets.
-        look: called as `look(place, data)` with every JPEG that arrives at the broker.
+        look: called as `look(place, data, shape=None)` with every picture that leaves; see
+            :meth:`faults.faces_out.FacesOut.look`.
 
     Attributes:
         booth: engine and uplink; see tests/booth.py.
         broker: the broker, see tests/mosquitto.py.
         proxy: what the uplink connects to instead of the broker.
+        consumer_port: where a consumer connects to the broker, in plain text.
         consumer: what an integrator would have; a :class:`Watch`.
         state: folder of the outbox.
         ledger: accounts of the shots.
     """
 
-    def __init__(self, folder, kind, *, look=lambda _place, _data: None):
+    def __init__(self, folder, kind, *, look=lambda *_what: None):
         self.folder, self.kind = Path(folder), kind
         self._look = look
         self.ledger = Ledger()
@@ -123,7 +129,7 @@ class Site:
         self.proxy = stack.enter_context(Proxy(self.broker.port))
         device = self.folder / "device"
         device.mkdir()
-        self.booth = Booth(
+        self.booth = (Supervised if self.kind.supervised else Booth)(
             device, models=real_models(), broker=SimpleNamespace(port=self.proxy.port),
             extra=CAMERAS, fault=self.kind.fault, consumer=False,
             environment=dict(self._setup.environment),
@@ -154,17 +160,28 @@ class Site:
         self.booth.config.write_text(text)
 
     @property
+    def consumer_port(self):
+        return self._setup.consumer_port
+
+    @property
     def endpoint(self):
         """Where frames go in."""
         return self.booth.endpoint
 
     def restart_engine(self):
         """Start the engine, which is dead, and wait until it takes frames."""
-        self.booth.start_engine()
+        self.booth.start_engine(wait=False)
+        self.booth.wait_engine(STARTS_WITHIN_S)
 
     def restart_uplink(self):
         """Start the uplink, which is dead; returns before it is connected."""
         self.booth.start_uplink()
+
+    def took(self, shot, answer):
+        """Book an answer to a shot that is in the ledger, and have its picture judged."""
+        self.ledger.took(shot, answer)
+        if answer.picture is not None:
+            self._look("reply", answer.picture)
 
     def until(self, condition, timeout_s=20.0, what=""):
         """Wait for something that processes do; AssertionError with its name."""

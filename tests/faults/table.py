@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 
 from rich import box
 from rich.table import Table
 
 COLUMNS = (
-    "fault", "injected", "shots answered", "results at consumer", "lost", "duplicated",
-    "faces out",
+    "fault", "in-\njected", "shots\nanswered", "results at\nconsumer", "lost", "dupli-\ncated",
+    "faces\nout",
 )  # fmt: skip
 
 
@@ -22,7 +23,10 @@ def table(rows):
         sum(len(row.duplicated) for row in rows), sum(len(row.escapes) for row in rows),
     ]  # fmt: skip
     for name, total in zip(COLUMNS, [f"{len(rows)} kinds", *map(str, sums)], strict=True):
-        found.add_column(name, footer=total, justify="left" if name == "fault" else "right")
+        first = name == "fault"
+        found.add_column(
+            name, footer=total, justify="left" if first else "right", no_wrap=not first
+        )
     for row in rows:
         found.add_row(
             row.kind if row.good else f"[red]{row.kind}[/red]",
@@ -42,15 +46,17 @@ def _bad(what):
 
 def load_line(rows):
     """The load that was reached, over all kinds, by time."""
-    whole_s = sum(row.took_s for row in rows) or 1.0
-    offered, shown, shots = (
-        sum(getattr(row, name) * row.took_s for row in rows) / whole_s
-        for name in ("offered_per_s", "shown_per_s", "shots_per_s")
+    offered, shown, shots, whole_s, living_s = (
+        sum(getattr(row, name) for row in rows)
+        for name in ("offered", "shown", "shots", "under_load_s", "living_s")
     )
-    judged = sum(sum(row.judged.values()) for row in rows)
+    judged = sum((row.judged for row in rows), Counter())
+    looked = ", ".join(f"{count} at {place}" for place, count in sorted(judged.items()))
     return (
-        f"load, outages included: {offered:.1f} stream frames in, {shown:.1f} shown and "
-        f"{shots:.1f} shots answered a second; {judged} pictures judged"
+        f"load: {offered / (living_s or 1):.1f} stream frames a second into a living engine; "
+        f"over all {whole_s:.0f} s, outages included, {offered / (whole_s or 1):.1f} in, "
+        f"{shown / (whole_s or 1):.1f} shown and {shots / (whole_s or 1):.1f} shots answered "
+        f"a second\njudged: {sum(judged.values())} pictures ({looked})"
     )
 
 

@@ -31,6 +31,7 @@ class Kind:
         forgets: a picture may be gone whose result is still to come, and the replay brings it:
             a broker that saves now and then forgets what it acknowledged since.
         fault: a broken part of the engine, a kind of tests/fakes/faulty_engine.py.
+        supervised: the two programs run under `edged run`, which stands in the engine's place.
         config: more lines of edged.toml, by the section they belong in.
         weight: injections for each one that is asked for: cheap kinds take several.
     """
@@ -43,6 +44,7 @@ class Kind:
     may_refuse: bool = False
     forgets: bool = False
     fault: str | None = None
+    supervised: bool = False
     config: Mapping[str, str] = field(default_factory=dict)
     weight: int = 1
 
