@@ -1,0 +1,1 @@
+"""Many devices seen from outside, on the topics of one broker and nothing else."""
