@@ -25,6 +25,7 @@ from edged.runtime.cuda_bound import Bound, CudaArray, bind
 from edged.runtime.cuda_open import Maker, OpenGraph, open_graph
 from edged.runtime.cuda_options import CudaSettings, option_findings
 from edged.runtime.cudart import Cudart, Stream
+from edged.runtime.failures import LostError, run_failure
 from edged.runtime.libraries.wheels import ort_install
 from edged.runtime.ort import OrtModel, import_ort
 from edged.runtime.session import DeviceArray, Feeds, Meter
@@ -219,10 +220,11 @@ class CudaSession(OrtModel):
             bound.session.run_with_iobinding(bound.binding, bound.options)
         except Exception as error:  # noqa: BLE001 - its text may hold shapes of a frame
             kind, first = type(error).__name__, bound.graph_id != _NO_GRAPH and not bound.ran
+            failure = run_failure(self.model_id, "on the GPU", error)
             self._drop()
-            if first:
+            if first and not isinstance(failure, LostError):
                 return self._without_graphs(feeds, kind)
-            raise EngineError(f"model {self.model_id} failed on the GPU ({kind})") from None
+            raise failure from None
         bound.ran = True
         return bound
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from edged.errors import EngineError
+from edged.runtime.failures import LOST, OUT_OF_MEMORY, ExhaustedError, LostError
 
 _NON_BLOCKING = 1
 _TO_DEVICE, _TO_HOST, _ON_DEVICE = 1, 2, 3
@@ -55,6 +56,10 @@ class Cudart:
             EngineError: it failed.
         """
         code = int(getattr(self._lib, name)(*arguments))
+        if code == OUT_OF_MEMORY:
+            raise ExhaustedError(f"the GPU or its pinned memory has no room ({name})")
+        if code in LOST:
+            raise LostError(f"CUDA failed: {name} gave error {code}; restart edged")
         if code:
             raise EngineError(f"CUDA failed: {name} gave error {code}; see `edged doctor`")
 

@@ -12,6 +12,7 @@ from types import TracebackType
 
 from edged.errors import EngineError, ModelError
 from edged.faces import Tensor
+from edged.runtime.failures import run_failure
 from edged.runtime.ort import OrtModel, import_ort, plain_run
 from edged.runtime.session import Feeds, Meter, OnHost
 
@@ -78,7 +79,6 @@ class OnnxSession(OrtModel, OnHost):
         try:
             out = plain_run(session, self.outputs, feeds)
         except Exception as error:  # noqa: BLE001 - the text may hold shapes of a frame
-            msg = f"model {self.model_id} failed in onnxruntime ({type(error).__name__})"
-            raise EngineError(msg) from None
+            raise run_failure(self.model_id, "in onnxruntime", error) from None
         self._meter.add(time.perf_counter_ns() - start)
         return out

@@ -19,6 +19,7 @@ from typing import Any
 from edged.errors import EngineError
 from edged.faces import Tensor
 from edged.runtime.backend import Profile
+from edged.runtime.failures import run_failure
 from edged.runtime.libraries.rtx import PACKAGE
 from edged.runtime.ort import QUIET, OrtModel, import_ort, plain_run
 from edged.runtime.session import Feeds, Meter, OnHost
@@ -109,8 +110,7 @@ class RtxSession(OrtModel, OnHost):
         try:
             out = plain_run(session, self.outputs, feeds)
         except Exception as error:  # noqa: BLE001 - the text may hold shapes of a frame
-            msg = f"model {self.model_id} failed in TensorRT-RTX ({type(error).__name__})"
-            raise EngineError(msg) from None
+            raise run_failure(self.model_id, "in TensorRT-RTX", error) from None
         self._meter.add(time.perf_counter_ns() - start)
         return out
 

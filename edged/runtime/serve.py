@@ -28,6 +28,7 @@ from edged.runtime.build.watch import ModelWatch
 from edged.runtime.choice import Refusal, Served, Wish, choose, summary
 from edged.runtime.libraries import without_folders
 from edged.runtime.machine import CPU, Machine
+from edged.runtime.mishaps import Mishaps
 from edged.runtime.session import Meter, RuntimeChoice, Session
 from edged.runtime.switching import Listener, Opener, SwitchingSession
 
@@ -113,7 +114,9 @@ class Serving:
             EngineError: the required runtime has no engine of it, with the cure.
             ModelError: the model is not in order.
         """
-        session = stack.enter_context(SwitchingSession(model.id))
+        mishaps = Mishaps(model.id, self._event, self._touched)
+        session = stack.enter_context(SwitchingSession(model.id, mishaps.told))
+        mishaps.watch(session, lambda: self.models[model.id].name)
         lacking: list[tuple[str, Missing]] = []
 
         def offer(name: str) -> Served | Refusal:
@@ -285,7 +288,19 @@ class Serving:
     def trouble(self) -> str:
         """For the device's state, what is wrong with a model; empty when nothing is."""
         with self._lock:
-            return next((one.trouble for one in self._models.values() if one.trouble), "")
+            found = [one.session.revival.trouble or one.trouble for one in self._models.values()]
+        return next((trouble for trouble in found if trouble), "")
+
+    @property
+    def hopeless(self) -> str:
+        """Why this process is to end: a session that cannot be opened anew; mostly empty."""
+        with self._lock:
+            found = [one.session.revival for one in self._models.values()]
+        return next((one.trouble for one in found if one.hopeless), "")
+
+    def _touched(self) -> None:
+        with self._lock:
+            self.version += 1
 
     def figures(self) -> dict[str, Any]:
         """For `health`: what is being built, and what waits."""

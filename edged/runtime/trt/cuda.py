@@ -23,6 +23,7 @@ import numpy as np
 from edged.errors import EngineError
 from edged.faces import Tensor
 from edged.runtime.driver_child import LIBRARIES
+from edged.runtime.failures import LOST, OUT_OF_MEMORY, ExhaustedError, LostError
 
 _Address = c_uint64
 _SIGNATURES: Final[dict[str, tuple[Any, ...]]] = {
@@ -58,12 +59,9 @@ _SIGNATURES: Final[dict[str, tuple[Any, ...]]] = {
 _NON_BLOCKING: Final = 1  # CU_STREAM_NON_BLOCKING: does not wait for the default stream
 _NO_TIMING: Final = 2  # CU_EVENT_DISABLE_TIMING
 _THREAD_LOCAL: Final = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: other threads go on
-_OUT_OF_MEMORY: Final = 2
-_LOST: Final = frozenset({46, 214, 219, 700, 702, 708, 709, 714, 715, 716, 717, 718, 719, 999})
-"""Codes after which nothing in this process's context works any more (cuda.h)."""
 
 
-class GpuMemoryError(EngineError):
+class GpuMemoryError(ExhaustedError):
     """Raised when the GPU has no room for an allocation; what is smaller may still fit."""
 
 
@@ -211,17 +209,16 @@ class Cuda:
         name = c_char_p()
         self._library.cuGetErrorName(code, ctypes.byref(name))
         label = name.value.decode("ascii", "replace") if name.value else "unknown"
-        if code == _OUT_OF_MEMORY:
+        if code == OUT_OF_MEMORY:
             raise GpuMemoryError(
                 f"the GPU has no room for {asked / 1024**2:.0f} MiB ({self._free_text()}); stop "
                 "what else uses it, or use fewer or smaller models"
             )
-        cure = (
-            "nothing runs on the GPU in this process any more: restart edged"
-            if code in _LOST
-            else "run: edged doctor"
-        )
-        raise EngineError(f"CUDA's {function} failed with {label} ({code}); {cure}")
+        said = f"CUDA's {function} failed with {label} ({code})"
+        if code in LOST:
+            cure = "nothing runs on the GPU in this process any more: restart edged"
+            raise LostError(f"{said}; {cure}")
+        raise EngineError(f"{said}; run: edged doctor")
 
     def _free_text(self) -> str:
         free, total = c_size_t(), c_size_t()

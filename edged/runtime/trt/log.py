@@ -9,6 +9,8 @@ import logging
 from collections import deque
 from typing import Any
 
+from edged.runtime.failures import says_no_memory
+
 log = logging.getLogger(__name__)
 
 _KEPT = 20
@@ -50,5 +52,4 @@ def last_error(logger: Any) -> str:
 
 def ran_out_of_memory(logger: Any) -> bool:
     """The GPU had too little memory, going by what TensorRT said."""
-    words = ("out of memory", "outofmemory", "insufficient memory", "memory allocation")
-    return any(word in text.lower() for text in logger.errors for word in words)
+    return any(says_no_memory(text) for text in logger.errors)
