@@ -92,7 +92,7 @@ def engine(config: ConfigFile = None, run_dir: RunDir = None, verbose: Verbose =
             os.execv(sys.executable, launched(wanted, again))  # noqa: S606 - ourselves
         listeners = take_over(listeners, lan.listen if lan else None)
         notifier.status("loading libraries")
-        from edged.daemon.engine import main  # noqa: PLC0415 - not before it is shut in
+        from edged.daemon.engine_main import main  # noqa: PLC0415 - not before it is shut in
 
         code = main(settings, folder, listeners=listeners)  # looks at its isolation first
     except EdgedError as error:

@@ -7,7 +7,6 @@ The main thread then ticks: health, status, outbox limits, watchdog.
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 import uuid
 from collections.abc import Callable, Sequence
@@ -27,11 +26,13 @@ from edged.daemon.events import Events
 from edged.daemon.flow import WORK, Flow
 from edged.daemon.flow_parts import FlowParts
 from edged.daemon.listening import Listening
+from edged.daemon.lives import Lives
 from edged.daemon.marking import open_marker
 from edged.daemon.once import Once
 from edged.daemon.orders import Orders
 from edged.daemon.owner import Owner
 from edged.daemon.pulse import Pulse, self_test_of
+from edged.daemon.sentry import End, Sentry
 from edged.daemon.storage import open_outbox
 from edged.errors import ConfigError, FrameError
 from edged.health import Health
@@ -49,6 +50,8 @@ from edged.verdicts import Reason
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
+STOP_S, STUCK_S = 10.0, 0.5
+"""So long may frames under way take at a stop, and where one is known to hang."""
 ENFORCE_S = 15.0
 """Between two applications of the outbox's age limits, uplink or no uplink."""
 MODELS_S = 10.0
@@ -110,6 +113,9 @@ class Engine:
         isolation.require(config.isolation.mode, found)
         log.info("isolation: %s", found.mode)
         hardening.harden()
+        self.lives = Lives(self._run_dir)
+        if self.lives.ends:
+            self.event("engine-restarted", self.lives.reason, {"times": self.lives.ends})
         missing = missing_files(config, uplink=False)
         if missing:
             raise ConfigError(*missing)
@@ -204,6 +210,7 @@ class Engine:
                 marker=self._marker,
             )
         )
+        self._sentry = Sentry(self._flow, kit.serving, frames.deadline_ms, self.event)
         self._flow.start()
         server.start()
         self._frames = server
@@ -237,18 +244,24 @@ class Engine:
     def _end_frames(self) -> None:
         """No new frames, then answers to those under way, then the sockets."""
         self._frames.pause(Reason.STOPPING)
-        self._flow.stop()
+        self._flow.stop(STUCK_S if self._sentry.verdict else STOP_S)
         self._frames.stop()
 
     # -- the main thread --------------------------------------------------------------
 
-    def run(self, notifier: Notifier) -> None:
-        """Tick until :meth:`stop`."""
+    def run(self, notifier: Notifier) -> End | None:
+        """Tick until :meth:`stop`; says why this process must end by itself, if it must."""
         next_health_s = next_enforce_s = next_models_s = documents.now_s()
         beats = 0
         while not self._stop.wait(TICK_S):
             now_s = documents.now_s()
             self._check(now_s)
+            verdict = self._sentry.look()
+            if verdict is not None:
+                self._health.trouble("ending", verdict.reason)
+                self.lives.ends_with(verdict.reason)
+                self._tick_status()
+                return verdict
             if now_s >= next_models_s:
                 next_models_s = now_s + MODELS_S
                 self._kit.serving.look()
@@ -263,6 +276,7 @@ class Engine:
             if self._pulse.beats != beats and self._frames.alive:
                 beats = self._pulse.beats
                 notifier.alive()
+        return None
 
     def _check(self, now_s: float) -> None:
         """Troubles that come and go by themselves."""
@@ -276,6 +290,8 @@ class Engine:
         alive = self._flow.alive() and self._frames.alive
         self._health.trouble("flow", None if alive else "pipeline-thread-ended")
         self._health.trouble("self-test", self._pulse.trouble or None)
+        self.lives.ran(now_s - self._started_s)
+        self._health.trouble("lives", self.lives.trouble or None)
 
     def _enforce(self) -> None:
         try:
@@ -361,38 +377,3 @@ def barred(config: Config) -> bool:
     """Whether results stay in: the built-in pack runs and the broker is another machine."""
     allowed = config.publish.allow_builtin_to_remote_broker == UNDERSTOOD
     return config.builtin and not is_loopback(config.broker.host) and not allowed
-
-
-def main(
-    config: Config,
-    run_dir: Path,
-    ready: Callable[[], None] = lambda: None,
-    listeners: Sequence[int] = (),
-) -> int:
-    """Run the engine of a configuration in this process; the exit code.
-
-    Args:
-        config: checked.
-        run_dir: folder of the sockets.
-        ready: called when frames are taken.
-        listeners: descriptors for LAN cameras, taken over.
-
-    Raises:
-        EdgedError: it cannot start, with what to do.
-    """
-    notifier = Notifier()
-    engine = Engine(config, run_dir, progress=notifier.status, listeners=listeners)
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: engine.stop())
-    engine.start()
-    try:
-        ready()
-        notifier.ready("taking frames")
-        log.info("the engine takes frames")
-        engine.run(notifier)
-        notifier.stopping()
-    finally:
-        engine.close()
-    log.info("the engine has stopped")
-    return 0

@@ -6,7 +6,8 @@
 
 One frame can thus be decoded, one inferred and one encoded at a time.  A shot is
 answered when it is durable; the same shot sent again while it is under way waits for
-that answer.  Exceptions end here: the sender gets a code, the log gets a type.
+that answer.  Exceptions end here: the sender gets a code, the log gets a type.  A frame whose
+stage does not come back is answered all the same, by :meth:`Flow.give_up_late`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import uuid
 from collections.abc import Callable, Mapping
 
 from edged.daemon.flow_parts import FlowParts, Item, Repeats, age_ms, numbers, result_of
+from edged.daemon.flow_watch import FlowWatch
 from edged.daemon.owner import Owner, Task
 from edged.errors import FrameError
 from edged.pipeline.parts import Job, Outcome
@@ -47,6 +49,7 @@ class Flow:
     def __init__(self, parts: FlowParts) -> None:
         self._parts = parts
         self._repeats = Repeats()
+        self.watch = FlowWatch()
         self._to_work: queue.Queue[Item] = queue.Queue(maxsize=1)
         self._to_finish: queue.Queue[Item] = queue.Queue(maxsize=1)
         self._room = threading.Semaphore(1)
@@ -77,12 +80,24 @@ class Flow:
         until = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
+        for item in self.watch.give_up(-1.0):  # of a thread that did not end
+            self._fail(item.submission, Reason.STOPPING)
         if self._own is not None:
             self._own.close(max(0.0, until - time.monotonic()))
 
     def alive(self) -> bool:
         """Whether all three threads run."""
         return bool(self._threads) and all(t.is_alive() for t in self._threads)
+
+    def give_up_late(self) -> int:
+        """Answer frames past their deadline whose stage has not come back; how many.
+
+        What the stage makes of them later is thrown away.
+        """
+        late = self.watch.give_up(self._parts.deadline_ms)
+        for item in late:
+            self._fail(item.submission, Reason.DEADLINE)
+        return len(late)
 
     # -- intake -----------------------------------------------------------------------
 
@@ -130,7 +145,14 @@ class Flow:
             item.publish = self._sample_due(header.camera, parts.scenes[header.scene])
         if self._late(submission):
             raise FrameError(Reason.DEADLINE, "waited too long before decoding")
-        item.image = images.decode(header, submission.payload, parts.limits)
+        self.watch.took(item)
+        try:
+            with self.watch.hand_on("decode"):
+                item.image = images.decode(header, submission.payload, parts.limits)
+        except BaseException:
+            if not self.watch.finishing(item):
+                return None  # answered, while it was being decoded
+            raise
         return item
 
     def _sample_due(self, camera: str, scene: Scene) -> bool:
@@ -148,14 +170,16 @@ class Flow:
     def _work_loop(self) -> None:
         while (item := self._next(self._to_work, "edged-intake", self._between)) is not None:
             self._room.release()
-            self._work(item)
+            with self.watch.hand_on("pipeline"):
+                self._work(item)
             self._hand_on(self._to_finish, item)
 
     def _between(self) -> None:
         """What is done with sessions while no frame is in them."""
         try:
             self._parts.between_frames()
-            self._parts.pulse.between()
+            with self.watch.hand_on("self-test"):
+                self._parts.pulse.between()
         except Exception as error:  # noqa: BLE001 - the boundary, as above
             log.error("between frames: %s", type(error).__name__)  # noqa: TRY400
 
@@ -182,13 +206,15 @@ class Flow:
 
     def _finish_loop(self) -> None:
         while (item := self._next(self._to_finish, WORK)) is not None:
-            self._finish(item)
+            with self.watch.hand_on("finish"):
+                self._finish(item)
             self._parts.pulse.finished(item.outcome and item.outcome.ruling)
 
     def _finish(self, item: Item) -> None:
         """Answer a frame, whatever happens."""
         try:
-            self._settle(item)
+            if self.watch.finishing(item):
+                self._settle(item)
         except FrameError as error:
             self._fail(item.submission, Reason(error.reason))
         except Exception as error:  # noqa: BLE001 - the boundary, as above
@@ -336,7 +362,8 @@ class Flow:
                 place.put(item, timeout=POLL_S)
             except queue.Full:  # noqa: PERF203 - a wait, not work
                 if self._stopping.is_set():
-                    self._fail(item.submission, Reason.STOPPING)
+                    if self.watch.finishing(item):
+                        self._fail(item.submission, Reason.STOPPING)
                     return
             else:
                 return

@@ -23,7 +23,7 @@ NODE = "Non-zero status code returned while running Conv node. Name:'c' Status M
         Fail("CUDA failure 2: out of memory ; GPU=0 ; hostname=h ; expr=cudaMalloc((void**)&p)"),
         Fail("CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0 ; hostname=h"),
         Fail("CUDNN failure 5003: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
-        RuntimeError("[buffer.cpp::resize::145] Error Code 2: OutOfMemory (no further information)"),
+        RuntimeError("[resize::145] Error Code 2: OutOfMemory (no further information)"),
         MemoryError(),
     ],
 )
