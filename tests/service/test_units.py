@@ -77,7 +77,7 @@ def test_raw_frames_reach_no_network_and_no_file():
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_threads_of_zeromq_may_set_their_policy(name):
-    """libzmq aborts the process where sched_setscheduler is refused, which @resources does."""
+    """ZeroMQ aborts the process where sched_setscheduler is refused, which @resources does."""
     filters = [value for key, value in settings(name) if key == "SystemCallFilter"]
     denied = max(i for i, value in enumerate(filters) if value.startswith("~"))
     assert any("sched_setscheduler" in value.split() for value in filters[denied + 1 :])
