@@ -22,6 +22,7 @@ class Shot:
 
     Attributes:
         number: of its picture.
+        kind: that was injected when it was sent.
         places: every (session, seq) that an answer named.
         pictures: SHA-256 of every picture that an answer brought.
         camera: configured name.
@@ -30,6 +31,7 @@ class Shot:
 
     number: int
     camera: str
+    kind: str = ""
     places: set = field(default_factory=set)
     pictures: set = field(default_factory=set)
     outcome: str = ""
@@ -60,12 +62,18 @@ class Ledger:
         self._lock = threading.Lock()
         self.shots = {}
         self.problems = []
-        self.answered = 0
+        self._kind = ""
+        self._booked, self._strays = Counter(), set()
+
+    def begin(self, kind):
+        """Shots from now on are another kind's; what was booked is not booked again."""
+        with self._lock:
+            self._kind, self.problems = kind, []
 
     def sent(self, shot, number, camera):
         """A shot is about to leave; call it once a shot, resends are the same shot."""
         with self._lock:
-            self.shots[shot] = Shot(number, camera)
+            self.shots[shot] = Shot(number, camera, self._kind)
 
     def took(self, shot, answer):
         """An answer came."""
@@ -74,7 +82,6 @@ class Ledger:
             entry = self.shots[shot]
             entry.outcome = f"{verdict.verdict.value}: {verdict.reason.value}"
             if verdict.verdict == "queued":
-                self.answered += not entry.places
                 entry.places.add((verdict.session, verdict.seq))
             if answer.picture is not None:
                 entry.pictures.add(digest(answer.picture))
@@ -94,34 +101,52 @@ class Ledger:
         return found
 
     def tally(self, consumer, kind):
-        """Hold what was answered against what arrived."""
+        """Hold what was answered under a kind against what arrived."""
         with self._lock, consumer._changed:
             found = Tally(problems=list(self.problems))
             by_id = {}
             for key, doc in consumer.results.items():
                 by_id.setdefault(doc["id"], []).append((key, doc["image"]["sha256"]))
             for shot, entry in self.shots.items():
+                if entry.kind != kind.name:
+                    continue
+                found.results += len(by_id.get(shot, ()))
                 if entry.queued:
                     _settle(found, consumer, kind, (shot, entry, by_id.get(shot, [])))
                 elif entry.outcome:  # else nobody was promised anything when the load stopped
                     found.refused += 1
                     if not kind.may_refuse:
                         found.problems.append(f"{shot}: {entry.outcome}")
-            for stray in by_id.keys() - self.shots.keys():
-                found.duplicated.append(f"{stray}: a result that nobody sent a shot for")
-            found.results = len(consumer.results)
-            found.gaps = sum(b - a + 1 for known in consumer.gaps.values() for a, b, _ in known)
-            found.repeated = sum(consumer.deliveries.values()) - len(consumer.results)
-            late = "its picture did not come before it"
-            found.problems += [p for p in consumer.problems if not (kind.forgets and late in p)]
-        self._one_place_each(found)
+            self._settle_rest(found, consumer, kind, by_id.keys() - self.shots.keys())
+        self._one_place_each(found, kind)
         return found
 
-    def _one_place_each(self, found):
+    def _settle_rest(self, found, consumer, kind, strays):
+        """What the consumer has seen since it was booked last."""
+        gaps = sum(b - a + 1 for known in consumer.gaps.values() for a, b, _ in known)
+        found.gaps = self._since("gaps", gaps)
+        repeated = sum(consumer.deliveries.values()) - len(consumer.results)
+        found.repeated = self._since("repeated", repeated)
+        for stray in sorted(strays - self._strays):
+            found.duplicated.append(f"{stray}: a result that nobody sent a shot for")
+        self._strays |= strays
+        fresh = self._since("problems", len(consumer.problems))
+        late = "its picture did not come before it"
+        for problem in consumer.problems[len(consumer.problems) - fresh :]:
+            if not (kind.forgets and late in problem):
+                found.problems.append(problem)
+
+    def _since(self, name, total):
+        """What was added to a total since the last call."""
+        more, self._booked[name] = total - self._booked[name], total
+        return more
+
+    def _one_place_each(self, found, kind):
         taken = Counter(
             (session, entry.camera, seq)
             for entry in self.shots.values()
             for session, seq in entry.places
+            if entry.kind == kind.name
         )
         found.duplicated += [f"{place}: given to two shots" for place, n in taken.items() if n > 1]
 

@@ -20,6 +20,7 @@ from faults.pictures import NUMBERS, jpeg, picture
 
 from edged.errors import LinkError
 from edged.transport.client import FrameClient
+from edged.verdicts import Reason
 
 STREAM_FPS = 12.0
 VISITORS = 2
@@ -39,6 +40,7 @@ class Load:
 
     Attributes:
         offered: stream frames that the engine's socket took.
+        answered: shots of its visitors that were queued.
         living_s: for how long there was an engine to take them.
         shown: pictures seen at view.sock.
     """
@@ -48,7 +50,7 @@ class Load:
         self._stop = threading.Event()
         self._numbers = itertools.count(seed % 997)
         self._context = zmq.Context()
-        self.offered = self.shown = 0
+        self.offered = self.shown = self.answered = 0
         self.living_s = 0.0
         self.under_way = set()
         self._threads = [
@@ -127,7 +129,11 @@ class Load:
                         answer = client.send_shot(data, camera="shots", shot=shot, want="image")
                 except LinkError:
                     continue
+                if answer.verdict.reason == Reason.STOPPING:
+                    self._stop.wait(0.1)  # it is being restarted: once more
+                    continue
                 self._site.took(shot, answer)
+                self.answered += answer.verdict.verdict == "queued"
                 return
             self._site.ledger.complain(f"{shot}: not answered within {ANSWER_WITHIN_S:.0f} s")
         finally:

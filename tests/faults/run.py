@@ -30,7 +30,7 @@ LEAST_OF_EACH = 10
 
 def times_for(kinds):
     """Injections of each kind so that all together are at least :data:`LEAST_IN_ALL`."""
-    return max(LEAST_OF_EACH, -(-LEAST_IN_ALL // max(1, sum(kind.weight for kind in kinds))))
+    return max(LEAST_OF_EACH, -(-LEAST_IN_ALL // len(kinds)))
 
 
 def main(
@@ -72,8 +72,7 @@ def main(
 
 def _run(kinds, times, seed, as_machine):
     screen = Console(stderr=True)
-    total = sum(times * kind.weight for kind in kinds)
-    interrupted = False
+    total = times * len(kinds)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
         TimeElapsedColumn(), TimeRemainingColumn(), console=screen,
@@ -86,11 +85,8 @@ def _run(kinds, times, seed, as_machine):
                 screen.print(f"{row.kind}: {row.injected} in {row.took_s:.0f} s", highlight=False)
 
         matrix = Matrix(judge, seed, progress)
-        try:
-            matrix.run(kinds, times)
-        except KeyboardInterrupt:
-            interrupted = True
-    rows = matrix.rows
+        matrix.run(kinds, times)
+    rows, interrupted = matrix.rows, matrix.interrupted
     if as_machine:
         typer.echo(json.dumps(as_json(rows, seed=seed, interrupted=interrupted), indent=1))
     else:

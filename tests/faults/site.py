@@ -7,6 +7,7 @@ straight to the broker.  Real processes, all of them.
 from __future__ import annotations
 
 import contextlib
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,8 @@ from faults.brokers import SETUPS
 from faults.ledger import Ledger, digest
 from faults.proxy import Proxy
 from faults.supervised import Supervised
-from mosquitto import wait_for
+from faults.usual import SECTIONS
+from mosquitto import accepts, wait_for
 from shots import real_models
 
 from edged.privacy.egress import COMMENT_PREFIX
@@ -38,15 +40,6 @@ share_identities = true
 allow_empty = true
 restore = false
 """
-
-SECTIONS = {
-    "runtime": "threads = 1",
-    "guard": "sizes_px = [256]\nstream_sizes_px = [256]\nrotations_deg = [0]",
-    "frames.limits": "rate_per_s = 100000.0\nburst = 100000\n"
-    "shots_per_s = 100000.0\nshots_burst = 100000",
-    "broker": "keepalive_s = 2",
-}
-"""What makes an engine quick on two cores, and a silent link be noticed in 3 s."""
 
 STARTS_WITHIN_S = 90
 """For an engine that has to start while others use the machine."""
@@ -182,6 +175,22 @@ class Site:
         self.ledger.took(shot, answer)
         if answer.picture is not None:
             self._look("reply", answer.picture)
+
+    def mend(self):
+        """Bring everything back that an injection has left broken."""
+        self.proxy.heal()
+        self.booth.fault_file.unlink(missing_ok=True)
+        with contextlib.suppress(AssertionError, ProcessLookupError):
+            self.broker.resume()
+        if not accepts(self.broker.port):
+            self.broker.restart()
+        for process, start in (
+            (self.booth.engine, self.restart_engine), (self.booth.uplink, self.restart_uplink)
+        ):  # fmt: skip
+            if process is not None:
+                process.send_signal(signal.SIGCONT)
+                if process.poll() is not None:
+                    start()
 
     def until(self, condition, timeout_s=20.0, what=""):
         """Wait for something that processes do; AssertionError with its name."""

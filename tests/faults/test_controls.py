@@ -14,8 +14,8 @@ from faults.load import Load
 from faults.site import Watch
 from mosquitto import Mosquitto, wait_for
 
-QUIET = Kind("nothing", lambda *_: None)
-GAPS = Kind("gaps", lambda *_: None, may_gap=True)
+QUIET = Kind("a control", lambda *_: None)
+GAPS = Kind("a control", lambda *_: None, may_gap=True)
 
 
 class Under:
@@ -27,11 +27,12 @@ class Under:
             broker.port, "test", "booth-1", look=lambda data: look("broker", data)
         ) as self.consumer:  # fmt: skip
             self.ledger = Ledger()
+            self.ledger.begin("a control")
             self.booth = SimpleNamespace(run_dir=folder)
             self.endpoint = f"ipc://{folder}/frames.sock"
             self._look = look
             with LeakyDevice(folder, broker.port, **faults), Load(self, look) as load:
-                wait_for(lambda: load.shown > 4 and self.ledger.answered > 3, 30, "the load")
+                wait_for(lambda: load.shown > 4 and load.answered > 3, 30, "the load")
                 load.stop()
                 arrived = threading.Event()
                 arrived.wait(0.5)

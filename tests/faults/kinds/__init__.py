@@ -8,9 +8,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from faults.usual import SECTIONS
 
 if TYPE_CHECKING:
     from faults.site import Site
@@ -33,7 +35,8 @@ class Kind:
         fault: a broken part of the engine, a kind of tests/fakes/faulty_engine.py.
         supervised: the two programs run under `edged run`, which stands in the engine's place.
         config: more lines of edged.toml, by the section they belong in.
-        weight: injections for each one that is asked for: cheap kinds take several.
+        alone: what it leaves behind is nobody else's: the site is its own.
+        short: it is a part of the short form, with one injection.
     """
 
     name: str
@@ -46,7 +49,22 @@ class Kind:
     fault: str | None = None
     supervised: bool = False
     config: Mapping[str, str] = field(default_factory=dict)
-    weight: int = 1
+    alone: bool = False
+    short: bool = True
+
+    @property
+    def needs(self) -> tuple[object, ...]:
+        """Kinds with the same needs can follow each other on one site."""
+        config = tuple(
+            sorted(
+                (section, line)
+                for section, lines in self.config.items()
+                for line in lines.splitlines()
+                if line not in SECTIONS.get(section, "").splitlines()
+            )
+        )
+        own = self.name if self.alone else ""
+        return (self.broker, self.state, self.fault or "", self.supervised, config, own)
 
 
 def all_kinds() -> list[Kind]:
@@ -62,3 +80,11 @@ def all_kinds() -> list[Kind]:
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"kinds with one name: {', '.join(sorted(twice))}")
     return found
+
+
+def grouped(kinds: Iterable[Kind]) -> list[list[Kind]]:
+    """The kinds by their needs, groups and members in the order in which they came."""
+    groups: dict[tuple[object, ...], list[Kind]] = {}
+    for kind in kinds:
+        groups.setdefault(kind.needs, []).append(kind)
+    return list(groups.values())

@@ -91,9 +91,9 @@ def message_cut(site, chance):
 
 
 KINDS = (
-    Kind("slow consumer at the broker", slow_consumer, weight=2),
-    Kind("consumer cut off", consumer_cut_off, weight=2),
-    Kind("slow viewer", slow_viewer, weight=2),
-    Kind("client gone in the middle of a shot", client_gone, weight=2),
-    Kind("client gone in the middle of a message", message_cut, weight=2),
+    Kind("slow consumer at the broker", slow_consumer),
+    Kind("consumer cut off", consumer_cut_off),
+    Kind("slow viewer", slow_viewer),
+    Kind("client gone in the middle of a shot", client_gone),
+    Kind("client gone in the middle of a message", message_cut),
 )

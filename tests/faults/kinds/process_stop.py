@@ -64,12 +64,12 @@ def broker_ended(site, _chance):
 
 
 KINDS = (
-    Kind("engine frozen", engine_frozen, weight=2),
+    Kind("engine frozen", engine_frozen),
     Kind("engine frozen for long", engine_silent),
-    Kind("uplink frozen", uplink_frozen, weight=2),
+    Kind("uplink frozen", uplink_frozen),
     Kind("uplink frozen past its keepalive", uplink_silent),
     Kind("engine restarted", engine_ended),
     Kind("uplink restarted", uplink_ended),
     Kind("engine and uplink restarted", both_ended),
-    Kind("broker with a memory restarted", broker_ended, broker="memory", weight=2),
+    Kind("broker with a memory restarted", broker_ended, broker="memory"),
 )
