@@ -6,6 +6,7 @@ and a recogniser) with the built-in swapper, or the built-in pack alone.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -102,12 +103,14 @@ class Booth:
         extra: more TOML.
         fault: kind of fault of tests/fakes/faulty_engine.py, for an engine with a broken part.
         environment: more variables for the engine.
+        cwd: working folder of both processes, where a core would be written.
+        prefix: words before the engine's command line, such as a sandbox.
     """
 
     def __init__(
         self, folder, *, models=None, actor=None, template=None, broker=None, extra="",
         fault=None, isolation="namespace", calibration=CALIBRATION, consumer=True,
-        environment=None,
+        environment=None, cwd=None, prefix=(),
     ):  # fmt: skip
         self.folder = Path(folder)
         self.run_dir = self.folder / "run"
@@ -118,6 +121,7 @@ class Booth:
         self._fault = fault
         self.fault_file = self.folder / "fault"
         self._environment = environment
+        self._cwd, self._prefix = cwd, tuple(prefix)
         self._isolation = isolation
         names = {"actor": "builtin:character", "template": "builtin:poster"}
         for name, image in (("actor", actor), ("template", template)):
@@ -188,9 +192,12 @@ class Booth:
     def endpoint(self):
         return f"ipc://{self.run_dir}/frames.sock"
 
-    def _start(self, argv, environment=None):
+    def _start(self, argv, environment=None, prefix=()):
         env = {**os.environ, "EDGED_RUN_DIR": str(self.run_dir), **(environment or {})}
-        return subprocess.Popen([sys.executable, *argv], stdout=self.log, stderr=self.log, env=env)
+        return subprocess.Popen(
+            [*prefix, sys.executable, *argv],
+            stdout=self.log, stderr=self.log, env=env, cwd=self._cwd,
+        )  # fmt: skip
 
     def _edged(self, name):
         return ["-m", "edged", name, "--config", str(self.config), "--run-dir", str(self.run_dir)]
@@ -202,7 +209,8 @@ class Booth:
             launch = ["-m", "edged.privacy.launch", self._isolation, "--", sys.executable]
             argv = [*launch, faulty, self._fault, *argv[2:]]
         strike = {"EDGED_FAULT_FILE": str(self.fault_file)}
-        self.engine = self._start(argv, {**strike, **(self._environment or {})})
+        environment = {**strike, **(self._environment or {})}
+        self.engine = self._start(argv, environment, self._prefix)
         if wait:
             self.wait_engine()
 
@@ -236,6 +244,16 @@ class Booth:
 
     def ask(self, name, data=None, timeout_s=5.0):
         return ask(f"ipc://{self.run_dir}/control.sock", name, data or {}, timeout_s=timeout_s)
+
+    def purge(self, *words):
+        """`edged purge` as an operator gives it; its receipt."""
+        done = subprocess.run(
+            [sys.executable, "-m", "edged", "purge", *words, "--yes", "--json", "--run-dir",
+             str(self.run_dir)],
+            check=False, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
     def log_text(self):
         return (self.folder / "log.txt").read_text(errors="replace")

@@ -7,13 +7,7 @@ and the same copy with the keys of after the purge must be worth nothing.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import shutil
-import sqlite3
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -23,23 +17,12 @@ import pytest
 from booth import Booth, until
 from photos import astronaut
 from shots import QUICK, face, real_models, windows
+from traces import FILES, sealed
 
 from edged.transport.outbox import Outbox
 from edged.transport.receipts import verify
 
-FILES = ("outbox.db", "outbox.db-wal", "outbox.db-shm", "outbox.keys")
 CONSENT = "visit-5c1f-4711"
-
-
-def edged_purge(booth, *words):
-    """The command as an operator gives it; its receipt."""
-    done = subprocess.run(
-        [sys.executable, "-m", "edged", "purge", *words, "--yes", "--json", "--run-dir",
-         str(booth.run_dir)],
-        check=False, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def copy_of(booth, target):
@@ -57,15 +40,6 @@ def stored(folder):
     rows = [box.load(number) for number in box.pending(1000)]
     box.close()
     return {row.id: row.jpeg for row in rows if row is not None and row.kind == "result"}
-
-
-def sealed(folder):
-    """Ciphertexts of all rows in the files of a folder, as they lie on the disk."""
-    with tempfile.TemporaryDirectory() as other:  # SQLite writes to what it reads
-        shutil.copytree(folder, other, dirs_exist_ok=True)
-        with contextlib.closing(sqlite3.connect(f"{other}/outbox.db")) as conn:
-            found = conn.execute("SELECT doc, picture FROM bodies").fetchall()
-    return [part for row in found for part in row]
 
 
 def traces(booth, needles):
@@ -140,9 +114,9 @@ def test_a_purge_in_the_middle_of_delivery_leaves_nothing(booth, tmp_path, how):
     pieces = [piece for part in sealed(before) for piece in windows(part, 40)]
     assert len({piece for _, piece in traces(booth, pieces)}) == len(pieces)
     if how == "shot":
-        receipts = [edged_purge(booth, "--shot", a.verdict.id) for a in answers]
+        receipts = [booth.purge("--shot", a.verdict.id) for a in answers]
     else:
-        receipts = [edged_purge(booth, "--all")]
+        receipts = [booth.purge("--all")]
     purged = answers if how == "shot" else [keep, *answers]
     assert sum(r["rows"] for r in receipts) == len(purged)
     assert sum(r["keys"] for r in receipts) == len(purged)
@@ -192,7 +166,7 @@ def test_a_withdrawn_consent_takes_every_picture_of_it(booth, tmp_path):
     assert set(stored(shutil.copytree(before, tmp_path / "opened"))) == {
         a.verdict.id for a in (other, *answers)
     }
-    receipt = edged_purge(booth, "--consent", CONSENT)
+    receipt = booth.purge("--consent", CONSENT)
     assert (receipt["rows"], receipt["keys"]) == (3, 3)
     key = booth.ask("status").data["info"]["receipt_key"]
     signed = verify(receipt["receipt"], key)

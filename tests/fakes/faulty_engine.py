@@ -28,6 +28,7 @@ from edged.daemon import loading
 from edged.errors import EngineError
 from edged.faces import Detections
 from edged.measure.attacks import ATTACKS
+from edged.privacy import hardening
 from edged.privacy.guard import Guard
 from edged.runtime import onnx
 from edged.stages.embed import Embedder
@@ -180,6 +181,10 @@ elif KIND == "forgetful-detectors":
     loading.Scrfd = lambda *a: Forgetful(Scrfd(*a))
     loading.YuNet = lambda *a: Forgetful(YuNet(*a))
     Guard.disguise = check_blindly
+elif KIND == "not-hardened":
+    hardening.harden = hardening.found
+elif KIND == "no-core-limit":
+    hardening.resource.setrlimit = lambda *_: None
 else:
     raise SystemExit(f"unknown fault {KIND}")
 
