@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import msgspec
 
 from edged.transport.outbox_gaps import add_gaps
+from edged.transport.outbox_lost import tell_lost
 from edged.transport.outbox_rows import (
     MAX_REMOVED,
     GapReason,
@@ -161,6 +162,7 @@ def remove_unreadable(store: Store, victims: Sequence[Victim], reason: GapReason
 
 def finish(store: Store) -> None:
     """At start: finish purges that a crash cut, drop rows without a key, sweep keys."""
+    salvaged = store.damaged is not None
     if store.damaged is not None:
         salvage(store, store.damaged)
         store.damaged = None
@@ -188,7 +190,11 @@ def finish(store: Store) -> None:
         log.error("outbox: %d rows have lost their key and are gone", len(spoiled))
         store.on_event("outbox-keys-damaged", "rows-lost", {"rows": len(spoiled)})
     gone = {v.row for v in purged} | {v.row for v in spoiled}
-    store.vault.sweep({v.slot for v in everything if v.row not in gone})
+    referenced = {v.slot for v in everything if v.row not in gone}
+    if not salvaged:  # which has told what is missing
+        tell_lost(store, referenced)
+    store.vault.sweep(referenced)
+    store.vault.marks.clear()
 
 
 def purge(store: Store, selector: PurgeSelector) -> PurgeReceipt:

@@ -87,6 +87,8 @@ def open_database(path: Path, vault_id: bytes) -> tuple[sqlite3.Connection, str,
         _configure(conn, path)
         if _form_of(conn, path) == 0:
             _create(conn, vault_id)
+            # Into the database itself: a log that is lost must not take the session along.
+            conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             sync_folder(path.parent)
         elif path.stat().st_size <= _QUICK_CHECK_BYTES:
             _check(conn)

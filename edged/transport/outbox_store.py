@@ -74,6 +74,7 @@ class Store:
 
     def _open(self) -> None:
         self.new_keys = False
+        self._tags: dict[tuple[str, str], int] = {}
         self.vault = self._open_vault()
         try:
             self.conn, self.session, vault_id = self._open_database()
@@ -157,6 +158,21 @@ class Store:
         finally:
             if not durable:
                 self.conn.execute("PRAGMA synchronous=FULL")
+
+    def tag(self, session: str, camera: str) -> int:
+        """What stands for a camera of a session in the mark of a slot."""
+        found = self._tags.get((session, camera))
+        if found is None:
+            code = self.vault.mac(b"camera", f"{session}|{camera}".encode())
+            found = self._tags[session, camera] = int.from_bytes(code[:4], "big")
+        return found
+
+    def mark(self, slot: int, place: Place) -> None:
+        """Note in the key file that a row is durable."""
+        try:
+            self.vault.mark(slot, self.tag(place.session, place.camera), place.seq)
+        except OSError as error:
+            log.debug("a mark could not be written (%s)", error.strerror)
 
     def one(self, sql: str, args: tuple[Any, ...] = ()) -> Any:
         """First column of the first row, or None."""
