@@ -102,7 +102,7 @@ class Booth:
         broker: a running one; its own by default.
         extra: more TOML.
         fault: kind of fault of tests/fakes/faulty_engine.py, for an engine with a broken part.
-        environment: more variables for the engine.
+        environment: more variables for engine and uplink.
         cwd: working folder of both processes, where a core would be written.
         prefix: words before the engine's command line, such as a sandbox.
     """
@@ -230,7 +230,7 @@ class Booth:
         wait_for(ready, timeout_s, "the engine")
 
     def start_uplink(self):
-        self.uplink = self._start(self._edged("uplink"))
+        self.uplink = self._start(self._edged("uplink"), self._environment)
 
     def kill_engine(self):
         self.engine.send_signal(signal.SIGKILL)
@@ -260,7 +260,7 @@ class Booth:
 
     def depth(self):
         """Rows of the outbox that the broker has not acknowledged."""
-        return self.ask("status").data["health"]["outbox"]["depth"]
+        return self.ask("status").data["health"]["outbox"].get("depth", 0)
 
     def rss_mb(self):
         return psutil.Process(self.engine.pid).memory_info().rss / 2**20

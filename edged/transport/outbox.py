@@ -330,6 +330,7 @@ class Outbox:
             if self._store.unchecked_bytes > _TIDY_BYTES:
                 self._store.conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 self._store.unchecked_bytes = 0
+                self._store.marks.sync()
 
     def stats(self) -> OutboxStats:
         """Figures of this moment."""

@@ -66,11 +66,7 @@ def insert(
         store.vault.destroy([slot])  # what was sealed may lie in the log
         store.vault.release([slot])
         raise
-    store.mark(slot, place)
-    if place.seq == 1:
-        # Once in a camera's life: its counter is then in the database itself, and a log that
-        # is lost cannot take the camera's name along.
-        store.conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    store.marks.note(place)
     doc.session, doc.seq = place.session, place.seq
     store.used_bytes += size_bytes
     store.unchecked_bytes += size_bytes

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import msgspec
 
 from edged.transport.outbox_gaps import add_gaps
-from edged.transport.outbox_lost import tell_lost
+from edged.transport.outbox_missing import reconcile
 from edged.transport.outbox_rows import (
     MAX_REMOVED,
     GapReason,
@@ -161,8 +161,10 @@ def remove_unreadable(store: Store, victims: Sequence[Victim], reason: GapReason
 
 
 def finish(store: Store) -> None:
-    """At start: finish purges that a crash cut, drop rows without a key, sweep keys."""
-    salvaged = store.damaged is not None
+    """At start: finish purges that a crash cut, drop rows without a key, sweep keys.
+
+    What was given out and is not there any more comes as a gap.
+    """
     if store.damaged is not None:
         salvage(store, store.damaged)
         store.damaged = None
@@ -190,11 +192,8 @@ def finish(store: Store) -> None:
         log.error("outbox: %d rows have lost their key and are gone", len(spoiled))
         store.on_event("outbox-keys-damaged", "rows-lost", {"rows": len(spoiled)})
     gone = {v.row for v in purged} | {v.row for v in spoiled}
-    referenced = {v.slot for v in everything if v.row not in gone}
-    if not salvaged:  # which has told what is missing
-        tell_lost(store, referenced)
-    store.vault.sweep(referenced)
-    store.vault.marks.clear()
+    store.vault.sweep({v.slot for v in everything if v.row not in gone})
+    reconcile(store)
 
 
 def purge(store: Store, selector: PurgeSelector) -> PurgeReceipt:

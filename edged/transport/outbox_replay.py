@@ -31,7 +31,7 @@ def replay(store: Store, camera: str, first: int, last: int, session: str) -> di
             " WHERE session=? AND camera=? AND seq<=? AND last>=? AND state<>?",
             (PENDING, *place, PENDING),
         )
-        missing = _holes([(start, end) for start, end, _ in covered], first, last)
+        missing = holes([(start, end) for start, end, _ in covered], first, last)
         for start, end in missing:
             add_gap(store, Place(session, camera, start), end, "expired")
     results = sum(1 for *_, kind in covered if kind == "result")
@@ -49,7 +49,7 @@ def _newest(store: Store, camera: str, session: str) -> int | None:
     return None if found is None else int(found)
 
 
-def _holes(covered: list[tuple[int, int]], first: int, last: int) -> list[tuple[int, int]]:
+def holes(covered: list[tuple[int, int]], first: int, last: int) -> list[tuple[int, int]]:
     """Inclusive ranges of first..last that no sorted, inclusive range covers."""
     holes: list[tuple[int, int]] = []
     expected = first

@@ -2,7 +2,8 @@
 
 A row is taken only when its body opens under its key, which proves its session, camera,
 number and every byte of it.  It keeps its own session; what is missing from that session
-becomes a gap, so that a consumer knows what will never come.  Runs under the outbox's
+becomes a gap (:mod:`edged.transport.outbox_missing`), so that a consumer knows what will never
+come.  Runs under the outbox's
 lock, before keys are swept; reads the damaged file, never writes it.
 """
 
@@ -17,7 +18,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from edged.transport.outbox_gaps import add_gap
 from edged.transport.outbox_rows import Place
 from edged.transport.outbox_schema import ACKED, ASIDE, PENDING
 from edged.transport.outbox_store import Store, unseal
@@ -39,7 +39,6 @@ def salvage(store: Store, damaged: Path) -> int:
     saved = 0
     try:
         with closing(sqlite3.connect(f"file:{damaged}?mode=ro", uri=True)) as old:
-            session = str(uuid.UUID(bytes=_one(old, "SELECT value FROM meta WHERE name='session'")))
             with store.transaction():
                 for row in _both_ways(old, _ROWS, "row"):
                     saved += _take_row(store, old, row)
@@ -47,9 +46,8 @@ def salvage(store: Store, damaged: Path) -> int:
                     old, "SELECT mac, payload_mac, verdict, at_ms FROM shots", "mac"
                 ):
                     _take_shot(store, shot)
-                for camera, last in list(_both_ways(old, "SELECT * FROM counters", "camera")):
-                    _tell_missing(store, session, camera, last)
             store.measure()
+            _learn_numbers(store, old)
     except _SPOILED as error:
         log.warning("outbox: nothing more can be saved from the damaged database: %s", error)
     if saved:
@@ -111,27 +109,19 @@ def _take_shot(store: Store, shot: tuple[Any, ...]) -> None:
         )
 
 
-def _tell_missing(store: Store, session: str, camera: str, last: int) -> None:
-    """Gaps for all numbers of the old session that were not saved."""
-    if not (isinstance(camera, str) and re.fullmatch(NAME, camera) and isinstance(last, int)):
-        return
-    expected = 1
-    have = store.conn.execute(
-        "SELECT seq FROM rows WHERE session=? AND camera=? AND kind='result' ORDER BY seq",
-        (session, camera),
-    ).fetchall()
-    for seq in [*(seq for (seq,) in have), last + 1]:
-        if seq > expected:
-            add_gap(store, Place(session, camera, expected), seq - 1, "damaged")
-        expected = seq + 1
+def _learn_numbers(store: Store, old: sqlite3.Connection) -> None:
+    """How far the old session has come: what was not saved of it becomes gaps."""
+    session = str(uuid.UUID(bytes=_one(old, "SELECT value FROM meta WHERE name='session'")))
+    for camera, last in list(_both_ways(old, "SELECT * FROM counters", "camera")):
+        if isinstance(camera, str) and re.fullmatch(NAME, camera) and isinstance(last, int):
+            store.marks.learn(session, camera, last)
 
 
 def _both_ways(old: sqlite3.Connection, query: str, order: str) -> Iterator[tuple[Any, ...]]:
     """Rows from the front up to the damage, then from the back up to it."""
     for direction in ("ASC", "DESC"):
-        cursor = old.execute(f"{query} ORDER BY {order} {direction}")
         try:
-            yield from cursor
+            yield from old.execute(f"{query} ORDER BY {order} {direction}")
         except sqlite3.Error:
             continue
         return

@@ -149,10 +149,10 @@ def is_damage(error: sqlite3.Error) -> bool:
     """Whether an error says that the file itself is spoiled.
 
     By text, because Python 3.10 has no `sqlite_errorcode`; the texts are those of
-    SQLITE_CORRUPT and SQLITE_NOTADB.
+    SQLITE_CORRUPT and SQLITE_NOTADB, and Python's of a name that is no text.
     """
-    text = str(error)
-    return "malformed" in text or "not a database" in text or "lacks its own" in text
+    signs = ("malformed", "not a database", "lacks its own", "Could not decode")
+    return any(sign in str(error) for sign in signs)
 
 
 def set_aside(path: Path, stamp: str) -> Path:

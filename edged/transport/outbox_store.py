@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from edged.errors import OperatorError
+from edged.transport.outbox_marks import Marks
 from edged.transport.outbox_rows import OnEvent, OutboxLimits, Place
 from edged.transport.outbox_schema import is_damage, open_database, set_aside
 from edged.transport.vault import Vault
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 DATABASE = "outbox.db"
 KEYS = "outbox.keys"
+MARKS = "outbox.marks"
 _NONCES = {b"doc": (1).to_bytes(12, "big"), b"picture": (2).to_bytes(12, "big")}
 """A key seals one document and one picture in its life, so two fixed nonces never repeat
 under it (NIST SP 800-38D, 8.2.1)."""
@@ -38,6 +40,7 @@ class Store:
 
     Attributes:
         session: UUID of the database.
+        marks: the highest numbers given out.
         used_bytes: of all bodies; follows every committed change.
         new_keys: the key file was replaced, so that no row can be read any more.
         first_row: the first row number of this run; older ones count as historical.
@@ -70,11 +73,11 @@ class Store:
         self.checkpoint_due = False
         self.unchecked_bytes = 0
         self.damaged: Path | None = None
+        self.marks = Marks(folder / MARKS)
         self._open()
 
     def _open(self) -> None:
         self.new_keys = False
-        self._tags: dict[tuple[str, str], int] = {}
         self.vault = self._open_vault()
         try:
             self.conn, self.session, vault_id = self._open_database()
@@ -134,6 +137,7 @@ class Store:
             log.debug("last checkpoint failed")
         self.conn.close()
         self.vault.close()
+        self.marks.close()
 
     # -- reading and writing -------------------------------------------------------
 
@@ -158,21 +162,6 @@ class Store:
         finally:
             if not durable:
                 self.conn.execute("PRAGMA synchronous=FULL")
-
-    def tag(self, session: str, camera: str) -> int:
-        """What stands for a camera of a session in the mark of a slot."""
-        found = self._tags.get((session, camera))
-        if found is None:
-            code = self.vault.mac(b"camera", f"{session}|{camera}".encode())
-            found = self._tags[session, camera] = int.from_bytes(code[:4], "big")
-        return found
-
-    def mark(self, slot: int, place: Place) -> None:
-        """Note in the key file that a row is durable."""
-        try:
-            self.vault.mark(slot, self.tag(place.session, place.camera), place.seq)
-        except OSError as error:
-            log.debug("a mark could not be written (%s)", error.strerror)
 
     def one(self, sql: str, args: tuple[Any, ...] = ()) -> Any:
         """First column of the first row, or None."""

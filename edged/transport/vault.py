@@ -5,7 +5,6 @@ sector and a torn write can spoil only the slot being written.
 
     header  magic 8 | version u16 | state u16 | vault id 16 | lookup key 40 | crc32
     slot    state u8 | 3 zero | key 40 (32 plain + 8 zero, or RFC 3394 wrapped) | crc32
-            | mark 12 (tag u32, number u64, or zero) | crc32 of the mark
 
 Order of writes, which makes every crash harmless:
 
@@ -47,8 +46,6 @@ _HEADER = struct.Struct(">8sHH16s40s")
 _HEADER_PAGE_BYTES = 4096
 _SLOT = struct.Struct(">B3x40s")
 _SLOT_BYTES = 64
-_MARK = struct.Struct(">IQ")
-_MARK_AT = _SLOT.size + 4
 _BATCH = 64
 """Keys made ready with one fdatasync; 64 slots fill one page of the file."""
 
@@ -89,8 +86,6 @@ class Vault:
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             self.vault_id, self._lookup = self._read_header()
-            self.marks: dict[int, tuple[int, int]] = {}
-            """Of slots that held a key when the file was opened: tag and number."""
             self._states = self._read_states()
             if master_key is not None:
                 self._wrap_all()
@@ -128,14 +123,6 @@ class Vault:
             return self._unseal(state, body)
         except (InvalidUnwrap, ValueError):
             return None
-
-    def mark(self, slot: int, tag: int, number: int) -> None:
-        """Note in a slot that its row is durable, and which one it is.
-
-        Not forced onto the disk: a process that is killed loses no mark, a power cut may.
-        """
-        raw = _MARK.pack(tag, number)
-        _write_at(self._fd, raw + _crc(raw), self._offset(slot) + _MARK_AT)
 
     def destroy(self, slots: Iterable[int]) -> int:
         """Overwrite keys; durable when it returns.
@@ -220,20 +207,12 @@ class Vault:
         size = os.fstat(self._fd).st_size
         raw = os.pread(self._fd, max(0, size - _HEADER_PAGE_BYTES), _HEADER_PAGE_BYTES)
         count = len(raw) // _SLOT_BYTES
-        slots = [raw[i * _SLOT_BYTES : (i + 1) * _SLOT_BYTES] for i in range(count)]
-        states = [_parse_slot(slot)[0] for slot in slots]
-        for number, slot in enumerate(slots):
-            if states[number] in (SlotState.PLAIN, SlotState.WRAPPED):
-                self._read_mark(number, slot)
+        states = [
+            _parse_slot(raw[i * _SLOT_BYTES : (i + 1) * _SLOT_BYTES])[0] for i in range(count)
+        ]
         if self._master is None and SlotState.WRAPPED in states:
             raise self._no_master()
         return states
-
-    def _read_mark(self, number: int, slot: bytes) -> None:
-        raw, code = slot[_MARK_AT : _MARK_AT + _MARK.size], slot[_MARK_AT + _MARK.size :]
-        if any(raw) and _crc(raw) == code:
-            tag, counted = _MARK.unpack(raw)
-            self.marks[number] = (tag, counted)
 
     def _wrap_all(self) -> None:
         """Wrap what is still plain, slots before the header, each write atomic."""
@@ -241,9 +220,7 @@ class Vault:
         for slot, state in enumerate(self._states):
             key = self.read(slot) if state is SlotState.PLAIN else None
             if key is not None:
-                sealed, body = self._seal(key)
-                _write_at(self._fd, _pack_slot(sealed, body)[:_MARK_AT], self._offset(slot))
-                self._states[slot] = sealed
+                self._write_slot(slot, key)
                 changed = True
         raw = os.pread(self._fd, _HEADER.size, 0)
         state = _HEADER.unpack(raw)[2]

@@ -9,6 +9,9 @@ from pathlib import Path
 from faults.odd_brokers import ThatForbids, ThatKnowsWords, ThatLimits, ThatProvesItself
 from mosquitto import Mosquitto
 
+CLOCK = "clock"
+"""File in the broker's folder, see :func:`clock`."""
+
 
 @dataclass
 class Setup:
@@ -18,7 +21,7 @@ class Setup:
         broker: it.
         consumer_port: where the consumer connects, in plain text; the broker's own by default.
         config: more lines of edged.toml, by the section they belong in.
-        environment: more variables for the uplink.
+        environment: more variables for engine and uplink.
     """
 
     broker: Mosquitto
@@ -64,7 +67,16 @@ def tls(folder: Path) -> Setup:
     return Setup(broker, consumer_port=broker.plain_port, config=config)
 
 
+def clock(folder: Path) -> Setup:
+    """Engine and uplink have a wall clock that can be set: see tests/fakes/clock."""
+    broker = Mosquitto(folder)
+    (folder / CLOCK).write_bytes(bytes(8))
+    fake = Path(__file__).parents[1] / "fakes" / "clock"
+    environment = {"PYTHONPATH": str(fake), "EDGED_TEST_CLOCK": str(folder / CLOCK)}
+    return Setup(broker, environment=environment)
+
+
 SETUPS: dict[str, Callable[[Path], Setup]] = {
     "plain": plain, "memory": memory, "limits": limits, "forbids": forbids, "words": words,
-    "tls": tls,
+    "tls": tls, "clock": clock,
 }  # fmt: skip
