@@ -94,7 +94,9 @@ def engine(config: ConfigFile = None, run_dir: RunDir = None, verbose: Verbose =
         notifier.status("loading libraries")
         from edged.daemon.engine_main import main  # noqa: PLC0415 - not before it is shut in
 
-        code = main(settings, folder, listeners=listeners)  # looks at its isolation first
+        code = main(
+            settings, folder, listeners=listeners, source=path
+        )  # looks at its isolation first
     except EdgedError as error:
         notifier.status(str(error).replace("\n", "; "))
         raise

@@ -17,7 +17,7 @@ import msgspec
 from edged.runtime.settings import BuildSettings
 from edged.scene import GuardSettings, Scene
 from edged.transport.limits import FrameLimits
-from edged.transport.link import TlsSettings, UplinkSettings
+from edged.transport.link import TlsSettings, UplinkSettings, is_loopback
 from edged.transport.outbox_rows import OutboxLimits
 
 Name = Annotated[
@@ -381,6 +381,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             clock=broker.clock,
             engine_silent_s=max(15.0, 1.5 * self.health.period_s),
         )
+
+    @property
+    def barred(self) -> bool:
+        """Whether results stay in: the built-in pack runs and the broker is another machine."""
+        allowed = self.publish.allow_builtin_to_remote_broker == UNDERSTOOD
+        return self.builtin and not is_loopback(self.broker.host) and not allowed
 
     @property
     def builtin(self) -> bool:

@@ -7,7 +7,7 @@ no visitor waits for a first inference and no model turns out to be broken at a 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -61,6 +61,7 @@ class Kit:
 
     pipeline: Pipeline
     stages: Stages
+    guard: Guard
     recipes: dict[str, Recipe]
     serving: Serving
     residency: Residency
@@ -129,7 +130,6 @@ def assemble(
         align=_align, alignment_of=_alignment, recognise=stages.recogniser, bounds=bounds
     )
     progress("preparing characters and templates")
-    characters, templates = cast_all(config, stages)
     residency = stack.enter_context(
         Residency(
             config.runtime.resident,
@@ -139,7 +139,32 @@ def assemble(
             sessions.picture_shelves(config, stages.meter, loaded.machine, stack),
         )
     )
-    on_host = host_scenes(config.scenes, used)
+    pipeline, on_host = make_pipeline(config, stages, guard, used, residency)
+    serving.start(stack)
+    return Kit(pipeline, stages, guard, used, serving, residency, on_host, bounds is not None)
+
+
+def make_pipeline(
+    config: Config,
+    stages: Stages,
+    guard: Guard,
+    recipes: Mapping[str, Recipe],
+    residency: Residency,
+) -> tuple[Pipeline, dict[str, str]]:
+    """Characters, templates and what works on frames; and why scenes are made on the host.
+
+    Args:
+        config: checked.
+        stages: loaded.
+        guard: the checks.
+        recipes: of the models in use, by id.
+        residency: where frames are worked on.
+
+    Raises:
+        ConfigError: a picture cannot be read or shows no usable face.
+    """
+    characters, templates = cast_all(config, stages)
+    on_host = host_scenes(config.scenes, recipes)
     for name, reason in on_host.items():
         log.info("scene %s is made in host memory: %s", name, reason)
     pipeline = Pipeline(
@@ -152,8 +177,7 @@ def assemble(
         easel=residency,
         host_scenes=on_host,
     )
-    serving.start(stack)
-    return Kit(pipeline, stages, used, serving, residency, on_host, bounds is not None)
+    return pipeline, on_host
 
 
 def open_stages(

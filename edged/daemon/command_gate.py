@@ -26,6 +26,8 @@ MAX_TTL_S = 300.0
 """Longest life of a command; a longer `ttl_s` is refused."""
 RATE_PER_S = 5.0
 BURST = 20
+_CHEAP_BYTES = 4096
+"""A message above the rate is looked into for its id only where that costs nothing."""
 _REMEMBERED = 4096
 """More ids than the rate lets through while one lives: 330 s * 5/s + 20, and some."""
 _LIVES_S = MAX_TTL_S + MAX_AHEAD_MS / 1000
@@ -87,9 +89,14 @@ class CommandGate:
             clock_synced: without it ages mean nothing, and a nonce is asked for.
         """
         self.see_clocks(wall_ms, now_s)
-        doc = _parse(payload) if self._has_token(now_s) else Refused("rate-limited")
+        in_rate = self._has_token(now_s)
+        if not in_rate and len(payload) > _CHEAP_BYTES:
+            return Refused("rate-limited")
+        doc = _parse(payload)
         if isinstance(doc, Refused):
             return doc
+        if not in_rate:  # said to whom it concerns, as the sender may be an honest one
+            return Refused("rate-limited", doc.id)
         key = (name, doc.id)
         why: Refusal | None = None
         if retained:
@@ -98,17 +105,19 @@ class CommandGate:
             why = "replayed"
         elif doc.nonce:
             why = None if self._nonces.redeem(key, doc.nonce, now_s) else "bad-nonce"
-        elif clock_synced:
-            why = _age(doc, wall_ms)
-            if why is None and doc.ts_ms <= self._horizon.ms and name not in TIMELESS:
-                why = "challenge"
-        elif name not in TIMELESS:
-            why = "challenge"
+        else:
+            why = self._untimely(name, doc, wall_ms if clock_synced else None)
         if why is not None:
             nonce = self._nonces.ask(key, now_s) if why == "challenge" else ""
             return Refused(why, doc.id, nonce)
         self._remember(key, now_s)
         return CommandIn(name=name, id=doc.id, data=doc.data)
+
+    def _untimely(self, name: Command, doc: CommandDoc, wall_ms: int | None) -> Refusal | None:
+        """What its time says against a command; None for `wall_ms` means that nobody knows."""
+        why: Refusal | None = None if wall_ms is None else _age(doc, wall_ms)
+        doubtful = wall_ms is None or doc.ts_ms <= self._horizon.ms
+        return "challenge" if why is None and doubtful and name not in TIMELESS else why
 
     def _remembers(self, key: tuple[str, str], now_s: float) -> bool:
         # Entries are in order of arrival and all live equally long, so old ones lead.

@@ -65,6 +65,17 @@ def event(name: str, reason: str = "", data: Mapping[str, Any] | None = None) ->
     )
 
 
+def engines(config: Config, kit: Kit) -> dict[str, str]:
+    """What a result says of the engines that made it."""
+    choice, models = kit.choice, config.models
+    return {
+        "runtime": choice.name,
+        "precision": choice.precision,
+        "swapper": models.swapper,
+        "restorer": models.restorer,
+    }
+
+
 _CONVERTER = RuntimeChoice("cpu", "fp32", "a converter runs once a person", wished=True)
 
 

@@ -18,10 +18,11 @@ from typing import Any
 import cv2
 import msgspec
 
-from edged.config import UNDERSTOOD, Config, is_loopback, missing_files
+from edged.config import Config, missing_files
 from edged.daemon import documents
 from edged.daemon.assemble import Kit, assemble
 from edged.daemon.door import frame_server
+from edged.daemon.errands import Errands
 from edged.daemon.events import Events
 from edged.daemon.flow import WORK, Flow
 from edged.daemon.flow_parts import FlowParts
@@ -32,7 +33,9 @@ from edged.daemon.once import Once
 from edged.daemon.orders import Orders
 from edged.daemon.owner import Owner
 from edged.daemon.pulse import Pulse, self_test_of
+from edged.daemon.selftest import SelfTest
 from edged.daemon.sentry import End, Sentry
+from edged.daemon.steering import Steering
 from edged.daemon.storage import open_outbox
 from edged.errors import ConfigError, FrameError
 from edged.health import Health
@@ -40,6 +43,7 @@ from edged.privacy import hardening, isolation
 from edged.transport.clock import clock_synced, wall_ms
 from edged.transport.control import ControlServer
 from edged.transport.egress_server import EgressServer
+from edged.transport.frames import FrameServer
 from edged.transport.mailbox import Mailbox
 from edged.transport.notify import Notifier
 from edged.transport.outbox import Outbox
@@ -68,6 +72,7 @@ class Engine:
         run_dir: folder of the sockets, private.
         progress: told each step of the start.
         listeners: descriptors that the launcher or systemd left open for LAN cameras.
+        source: file that the configuration was read from, for `reload`.
     """
 
     def __init__(
@@ -76,8 +81,10 @@ class Engine:
         run_dir: Path,
         progress: Callable[[str], None] = lambda _: None,
         listeners: Sequence[int] = (),
+        source: Path | None = None,
     ) -> None:
         self._config = config
+        self._source = source
         self._run_dir = run_dir
         self._progress = progress
         self._listeners = listeners
@@ -130,8 +137,8 @@ class Engine:
         self._marker = open_marker(config, partial(self._health.trouble, "provenance"))
         kit = self._load()
         self._progress("opening the sockets")
-        self._open_sockets(outbox, kit)
         self._found = found
+        self._open_sockets(outbox, kit)
         self._note_troubles(kit)
         self._tick_runtime()
         self.event.begin(lambda document: self._publish("event", document))
@@ -169,17 +176,29 @@ class Engine:
             kit.serving.loaded, kit.serving.listen, config.models.folder.parent / "calibration"
         )
         self._stack.callback(listening.close)
+        errands = Errands()
+        parts = self._flow_parts(kit, mailbox, server, view, errands)
+        steering = Steering(
+            config, kit, parts, server, errands=errands, source=self._source,
+            adopted=self._adopt, restart=self.stop,
+        )  # fmt: skip
+        selftest = SelfTest(steering.in_force, kit, errands, outbox, self._found)
         orders = Orders(
             outbox=outbox,
             frames=server,
             health=self._health,
-            cameras=set(config.cameras),
+            cameras=steering.cameras,
             wake=self._wake_egress,
             state_changed=self._tick_status,
             event=self.event,
             overview=self.overview,
             notary=self._notary,
-            calibrate=listening.order,
+            more={
+                "calibrate": listening.order,
+                "reload": steering.reload,
+                "rotate-identity": steering.rotate,
+                "selftest": selftest,
+            },
         )
         egress = EgressServer(self._socket("egress"), outbox, Once(orders), self.event)
         egress.start()
@@ -188,43 +207,47 @@ class Engine:
         control = ControlServer(self._socket("control"), orders)
         control.start()
         self._stack.callback(control.stop)
-        self._flow = Flow(
-            FlowParts(
-                mailbox=mailbox,
-                answers=server,
-                pipeline=kit.pipeline,
-                outbox=outbox,
-                view=view,
-                health=self._health,
-                scenes=config.scenes,
-                limits=frames.limits,
-                deadline_ms=frames.deadline_ms,
-                engines=self._engines,
-                builtin=config.builtin,
-                barred=barred(config),
-                on_row=self._wake_egress,
-                on_event=self.event,
-                between_frames=kit.serving.between_frames,
-                pulse=self._pulse,
-                owner=self._owner,
-                marker=self._marker,
-            )
-        )
+        self._flow = Flow(parts)
         self._sentry = Sentry(self._flow, kit.serving, frames.deadline_ms, self.event)
         self._flow.start()
         server.start()
         self._frames = server
         self._stack.callback(self._end_frames)
 
-    def _engines(self) -> dict[str, str]:
-        """What a result says of the engines that made it."""
-        choice, models = self._kit.choice, self._config.models
-        return {
-            "runtime": choice.name,
-            "precision": choice.precision,
-            "swapper": models.swapper,
-            "restorer": models.restorer,
-        }
+    def _flow_parts(
+        self, kit: Kit, mailbox: Mailbox, server: FrameServer, view: ViewPublisher, errands: Errands
+    ) -> FlowParts:
+        config = self._config
+
+        def between() -> None:
+            kit.serving.between_frames()
+            errands.between()
+
+        return FlowParts(
+            mailbox=mailbox,
+            answers=server,
+            pipeline=kit.pipeline,
+            outbox=self._outbox,
+            view=view,
+            health=self._health,
+            scenes=config.scenes,
+            limits=config.frames.limits,
+            deadline_ms=config.frames.deadline_ms,
+            engines=partial(documents.engines, config, kit),
+            builtin=config.builtin,
+            barred=config.barred,
+            on_row=self._wake_egress,
+            on_event=self.event,
+            between_frames=between,
+            pulse=self._pulse,
+            owner=self._owner,
+            marker=self._marker,
+        )
+
+    def _adopt(self, config: Config) -> None:
+        """Another configuration is in force."""
+        self._config = config
+        self._said_version = None  # `info` is said anew
 
     def _wake_egress(self) -> None:
         if self._egress is not None:
@@ -303,7 +326,7 @@ class Engine:
     def _note_troubles(self, kit: Kit) -> None:
         if not kit.calibrated:
             self._health.trouble("guard", "guard-not-calibrated")
-        if barred(self._config):
+        if self._config.barred:
             self._health.trouble("publish", "builtin-barred")
 
     def _tick_runtime(self) -> None:
@@ -371,9 +394,3 @@ class Engine:
     def _publish(self, topic: Any, document: bytes) -> None:
         if self._egress is not None:
             self._egress.publish(topic, document)
-
-
-def barred(config: Config) -> bool:
-    """Whether results stay in: the built-in pack runs and the broker is another machine."""
-    allowed = config.publish.allow_builtin_to_remote_broker == UNDERSTOOD
-    return config.builtin and not is_loopback(config.broker.host) and not allowed

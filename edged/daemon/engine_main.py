@@ -21,6 +21,7 @@ def main(
     run_dir: Path,
     ready: Callable[[], None] = lambda: None,
     listeners: Sequence[int] = (),
+    source: Path | None = None,
 ) -> int:
     """Run the engine of a configuration in this process; the exit code.
 
@@ -32,12 +33,13 @@ def main(
         run_dir: folder of the sockets.
         ready: called when frames are taken.
         listeners: descriptors for LAN cameras, taken over.
+        source: file of the configuration, for `reload`.
 
     Raises:
         EdgedError: it cannot start, with what to do.
     """
     notifier = Notifier()
-    engine = Engine(config, run_dir, progress=notifier.status, listeners=listeners)
+    engine = Engine(config, run_dir, notifier.status, listeners, source)
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: engine.stop())

@@ -32,6 +32,8 @@ QUIET = frozenset({"calibrate", "diagnostics", "outbox", "ping", "status"})
 _IN_RECEIPT = frozenset({"removed", "removed_more"})
 """Long, and not repeated beside the receipt that holds it."""
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+Work = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""Does a command: its data in, the reply's data out."""
 LATER = "this version of edged does not know this command"
 
 
@@ -41,25 +43,26 @@ class Orders:
 
     Attributes:
         outbox, frames, health: what commands act on.
-        cameras: configured names.
+        cameras: gives the configured names.
         wake: told when there are rows to hand out again.
         state_changed: told when the state may have changed.
         event: takes an event for the record: who gave which command, and how it ended.
         notary: signs the receipts of purges.
         overview: the figures of `diagnostics` and `status`; no pictures.
-        calibrate: listens to a model; the box alone can ask for it.
+        more: further commands by name, such as `reload`; the box alone can ask for
+            `calibrate`.
     """
 
     outbox: Outbox
     frames: FrameServer
     health: Health
-    cameras: Collection[str]
+    cameras: Callable[[], Collection[str]]
     wake: Callable[[], None]
     state_changed: Callable[[], None]
     event: Callable[[str, str, dict[str, Any]], None]
     overview: Callable[[], dict[str, Any]]
     notary: Notary
-    calibrate: Callable[[Mapping[str, Any]], dict[str, Any]]
+    more: Mapping[str, Work]
 
     def __call__(self, command: CommandIn | ControlIn) -> ReplyDoc:
         """Do one command."""
@@ -89,7 +92,7 @@ class Orders:
         data = {"who": who, "name": command.name, "id": its_id, "outcome": outcome}
         self.event(name, command.name, data)
 
-    def _known(self) -> dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]:
+    def _known(self) -> dict[str, Work]:
         """What is done for each command."""
         return {
             "ping": self._ping,
@@ -100,7 +103,7 @@ class Orders:
             "purge": self._purge,
             "pause": self._pause,
             "resume": self._resume,
-            "calibrate": self.calibrate,
+            **self.more,
         }
 
     def _ping(self, _data: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,7 +122,7 @@ class Orders:
     def _replay(self, data: Mapping[str, Any]) -> dict[str, Any]:
         camera, first, last = data.get("camera"), data.get("from"), data.get("to")
         session = data.get("session")
-        known = isinstance(camera, str) and camera in self.cameras
+        known = isinstance(camera, str) and camera in self.cameras()
         if not known or type(first) is not int or type(last) is not int:
             raise ValueError('replay takes {"camera": NAME, "from": N, "to": N, "session"?: ID}')
         if session is not None and (not isinstance(session, str) or len(session) > 64):

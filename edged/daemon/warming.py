@@ -1,11 +1,13 @@
 """Runs every loaded network once, so that no visitor waits for a first inference.
 
-Knows stages and which sizes scenes ask for; the pictures are noise.
+Knows stages and which sizes scenes ask for, and no picture of anybody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,9 +17,24 @@ from edged.faces import Embedding, Face, Image, Tensor
 from edged.geometry import template
 from edged.pipeline.parts import Stages
 from edged.stages.embed import SIZE_PX, normalise
-from edged.stages.search import search
+from edged.stages.search import Detector, search
+from edged.stages.segment import Occluder, Parser
 from edged.stages.swap import Swapper
 from edged.stages.views import Effort
+
+
+class Trial(NamedTuple):
+    """A network and how to run it.
+
+    Attributes:
+        name: of the stage.
+        run: runs it, on so many faces.
+        often: it makes a difference how many.
+    """
+
+    name: str
+    run: Callable[[int], object]
+    often: bool = True
 
 
 def warm(stages: Stages, config: Config, most: int) -> None:
@@ -33,30 +50,70 @@ def warm(stages: Stages, config: Config, most: int) -> None:
         ModelError, EngineError: a file does not do what its recipe says.
     """
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
-    for side in sorted({*config.guard.sizes_px, *config.guard.stream_sizes_px}):
-        search(noise, stages.detectors, Effort((side,)))
     for count in range(1, most + 1):
+        for trial in trials(stages, config, noise):
+            if trial.often or count == 1:
+                trial.run(count)
 
-        def crop(side: int, count: int = count) -> Image:
-            one = np.asarray(cv2.resize(noise, (side, side)), np.uint8)
-            return np.repeat(one[None], count, axis=0)
 
-        faces = crop(SIZE_PX)
-        stages.recogniser(faces)
-        _warm_swapper(stages.swapper, config, crop, stages.embedder.as_given(faces)[0])
+def trials(stages: Stages, config: Config, picture: Image) -> Iterator[Trial]:
+    """Every loaded network, by stage, to be run on a picture; what comes out is dropped.
+
+    Args:
+        stages: loaded.
+        config: checked.
+        picture: (h, w, 3) uint8 BGR; faces are crops of all of it.
+    """
+
+    def crop(side: int, count: int) -> Image:
+        one = np.asarray(cv2.resize(picture, (side, side)), np.uint8)
+        return np.repeat(one[None], count, axis=0)
+
+    def recognise(count: int) -> None:
+        stages.recogniser(crop(SIZE_PX, count))
         if stages.restorer is not None:
-            stages.restorer(crop(stages.restorer.size_px), 1.0)
-            stages.recogniser(np.concatenate([faces, faces]))  # before and after
-        for stage in (stages.occluder, stages.parser):
-            if stage is not None:
-                stage(crop(stage.size_px))
-        somebody = [_somebody()] * count
-        if stages.landmarker is not None:
-            stages.landmarker(noise, somebody)
-        if stages.liveness is not None:
-            stages.liveness(noise, somebody)
-    for net in stages.content.nets if stages.content is not None else ():
-        net(noise)
+            stages.recogniser(crop(SIZE_PX, 2 * count))  # before and after
+
+    def swap(count: int) -> None:
+        vector = stages.embedder.as_given(crop(SIZE_PX, count))[0]
+        _warm_swapper(stages.swapper, config, lambda side: crop(side, count), vector)
+
+    def look(detector: Detector, _count: int) -> None:
+        for side in sorted({*config.guard.sizes_px, *config.guard.stream_sizes_px}):
+            search(picture, [detector], Effort((side,)))
+
+    for detector in stages.detectors:
+        yield Trial(f"detector-{detector.family}", partial(look, detector), often=False)
+    yield Trial("recogniser", recognise)
+    yield Trial("swapper", swap)
+    yield from _croppers(stages, crop)
+    yield from _lookers(stages, picture)
+
+
+def _croppers(stages: Stages, crop: Callable[[int, int], Image]) -> Iterator[Trial]:
+    """Networks that look at a face's crop."""
+
+    def map_out(stage: Occluder | Parser, count: int) -> None:
+        stage(crop(stage.size_px, count))
+
+    restorer = stages.restorer
+    if restorer is not None:
+        yield Trial("restorer", lambda count: restorer(crop(restorer.size_px, count), 1.0))
+    if stages.occluder is not None:
+        yield Trial("occluder", partial(map_out, stages.occluder))
+    if stages.parser is not None:
+        yield Trial("parser", partial(map_out, stages.parser))
+
+
+def _lookers(stages: Stages, picture: Image) -> Iterator[Trial]:
+    """Networks that look at the whole picture, or at faces in it."""
+    landmarker, liveness, content = stages.landmarker, stages.liveness, stages.content
+    if landmarker is not None:
+        yield Trial("landmarker", lambda count: landmarker(picture, [_somebody()] * count))
+    if liveness is not None:
+        yield Trial("liveness", lambda count: liveness(picture, [_somebody()] * count))
+    if content is not None:
+        yield Trial("content", lambda _: [net(picture) for net in content.nets], often=False)
 
 
 def _somebody() -> Face:

@@ -105,6 +105,10 @@ class Pipeline:
             outcome.buffer = None
         return outcome
 
+    def deal_again(self, scene_name: str) -> None:
+        """Forget who plays whom in a scene; people in front of a camera get new characters."""
+        self._who.deal_again(scene_name)
+
     def _label(self, outcome: Outcome, job: Job, watch: Watch) -> None:
         """Draw the scene's label on a passed picture.
 

@@ -106,6 +106,11 @@ class Who:
         )
         return Seen(regions, cast, lost, effort, embedded)
 
+    def deal_again(self, scene_name: str) -> None:
+        """Forget what everybody plays in a scene, at all cameras."""
+        for memory in self._cameras.values():
+            memory.roles.pop(scene_name, None)
+
     def _find(
         self, picture: Picture, job: Job, watch: Watch
     ) -> tuple[list[Face], list[Floats], Effort]:

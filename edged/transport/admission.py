@@ -72,10 +72,13 @@ class Admission:
     Args:
         names: configured cameras and scenes.
         limits: of sizes and rates.
+
+    Attributes:
+        names: may be replaced at any time, from any thread.
     """
 
     def __init__(self, names: Names, limits: FrameLimits) -> None:
-        self._names = names
+        self.names = names
         self._limits = limits
         self._messages = RateLimiter(limits.rate_per_s, limits.burst, clients=limits.clients)
         self._shots = RateLimiter(limits.shots_per_s, limits.shots_burst, clients=limits.clients)
@@ -97,7 +100,7 @@ class Admission:
             raise FrameError(Reason.BAD_MESSAGE, "not two parts")
         parsed = read_header(
             message.head.buffer,
-            self._names,
+            self.names,
             self._limits,
             now_ms=time.time_ns() // 1_000_000,
             camera=message.sender or message.listener.camera,

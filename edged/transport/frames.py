@@ -191,6 +191,10 @@ class FrameServer:
         self._paused = None
         self._wake()
 
+    def know(self, names: Names) -> None:
+        """Take other cameras and scenes, from the next message on."""
+        self._admission.names = names
+
     def answer(
         self, ticket: Ticket, doc: VerdictDoc, picture: OutgoingPicture | None = None
     ) -> bool:

@@ -45,13 +45,13 @@ class Desk:
             outbox=self.outbox,
             frames=self.frames,
             health=self.health,
-            cameras={"booth"},
+            cameras=lambda: {"booth"},
             wake=lambda: self.woken.append(1),
             state_changed=lambda: self.changed.append(1),
             event=lambda *event: self.events.append(event),
             overview=lambda: {"state": "online"},
             notary=self.notary,
-            calibrate=lambda data: {"asked": dict(data)},
+            more={"calibrate": lambda data: {"asked": dict(data)}},
         )
 
     def outcomes(self):

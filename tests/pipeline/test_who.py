@@ -152,6 +152,19 @@ def test_nobody_shares_an_identity_unless_the_scene_says_so(job):
         assert sorted(played(outcome).values()) == sorted(["actor", second])
 
 
+def test_who_is_before_the_camera_is_dealt_a_new_character_when_told():
+    """A stream remembers its roles, until somebody deals again."""
+    _, pipeline = booth(LEFT)
+    first, turned = (with_scene(identities=names) for names in (("a", "b"), ("b", "a")))
+    cast = [look(pipeline, frame([LEFT]), number, scene).cast
+            for number, scene in enumerate((first, turned))]  # fmt: skip
+    pipeline.deal_again("nowhere")
+    cast.append(look(pipeline, frame([LEFT]), 2, turned).cast)
+    pipeline.deal_again(stream(0, turned).scene_name)
+    cast.append(look(pipeline, frame([LEFT]), 3, turned).cast)
+    assert cast == [["a"], ["a"], ["a"], ["b"]]
+
+
 @pytest.mark.parametrize("rule", ["largest", "centre"])
 def test_who_is_not_selected_is_filled(rule):
     """Both people are of one size here: the first one found, or the one nearer to the middle."""
