@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from datetime import timedelta
 from typing import Any
 
 from paho.mqtt import client as paho
@@ -21,6 +22,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edged.errors import ConfigError
 from edged.transport import mqtt5
+from edged.transport.certificate import trouble
 from edged.transport.dial import Dial, tls_context
 from edged.transport.link import (
     Acked,
@@ -77,6 +79,8 @@ class BrokerLink:
         self._room = _IN_FLIGHT
         if settings.tls is not None:
             tls_context(settings.tls)  # a wrong file is said at start, not at night
+            if settings.tls.cert_file and (found := trouble(settings.tls.cert_file)):
+                log.warning("%s", found)
 
     def open(self, protocol: Protocol, will_topic: str, will: bytes) -> None:
         """Begin to connect; ends in :class:`Connected` or :class:`Refused`."""
@@ -236,8 +240,21 @@ class BrokerLink:
         was_up, self._up = self._up, False
         if any(isinstance(event, Refused | Lost) for event in self._events):
             return
-        self._events.append(
-            Lost(why) if was_up else Refused("closed", "it closed the connection before CONNACK")
+        self._events.append(Lost(why) if was_up else Refused("closed", self._why_closed()))
+
+    def _why_closed(self) -> str:
+        """A broker that wants another certificate hangs up as one that has no time."""
+        hint, tls = "it closed the connection before CONNACK", self._settings.tls
+        if tls is None:
+            return hint
+        if tls.cert_file is None:
+            return (
+                f"{hint}: if it asks devices for a certificate, give this one's in "
+                "broker.tls.cert_file and key_file"
+            )
+        found = trouble(tls.cert_file, soon=timedelta())
+        return f"{hint}: " + (
+            found or "its log says whether it knows the authority of broker.tls.cert_file"
         )
 
     def _on_publish(

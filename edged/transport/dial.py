@@ -23,6 +23,21 @@ _UNSET = paho.MQTT_CLEAN_START_FIRST_ONLY
 """What paho wants to be given on 3.1.1, where this flag does not exist."""
 
 
+_UNKNOWN_AUTHORITY = "broker.tls.ca_file must hold the authority that signed it"
+_OTHER_NAME = "put the name that it bears into broker.tls.server_name, or issue it for this host"
+_CURES = {
+    9: "it is not valid yet: look at this device's clock",
+    10: "renew the broker's certificate, or look at this device's clock",
+    18: _UNKNOWN_AUTHORITY,
+    19: _UNKNOWN_AUTHORITY,
+    20: _UNKNOWN_AUTHORITY,
+    21: _UNKNOWN_AUTHORITY,
+    62: _OTHER_NAME,
+    64: _OTHER_NAME,
+}
+"""What to do, by the codes of OpenSSL's x509_vfy.h."""
+
+
 class Dial:
     """One attempt to connect.
 
@@ -101,14 +116,17 @@ def explain(error: Exception, settings: UplinkSettings) -> Refused:
     """
     where = f"{settings.host}:{settings.port}"
     if isinstance(error, ssl.SSLCertVerificationError):
+        cure = _CURES.get(error.verify_code, "check broker.tls.ca_file and broker.tls.server_name")
         return Refused(
-            "tls",
-            f"the certificate of {where} is not trusted ({error.verify_message}): check "
-            "broker.tls.ca_file and broker.tls.server_name",
+            "tls", f"the certificate of {where} is not trusted ({error.verify_message}): {cure}"
         )
     if isinstance(error, ssl.SSLError):
         reason = (error.reason or "handshake failed").lower().replace("_", " ")
-        return Refused("tls", f"TLS with {where} failed ({reason}): check port and certificates")
+        return Refused(
+            "tls",
+            f"TLS with {where} failed ({reason}): check that broker.port is the one with TLS, and "
+            "the certificates; nothing is sent without TLS",
+        )
     if isinstance(error, socket.gaierror):
         return Refused("unreachable", f"the name {settings.host} cannot be looked up")
     if isinstance(error, OSError):
