@@ -234,8 +234,6 @@ class EgressServer:
             return  # an uplink that was replaced, or one that has not said hello
         elif isinstance(message, RowAck) and message.row in self._in_flight:
             self._acked.append(message.row)
-            with self._lock:
-                self._in_flight.discard(message.row)
         elif isinstance(message, RowAside) and message.row in self._in_flight:
             self._guarded(self._outbox.set_aside, message.row, message.reason)
             with self._lock:
@@ -267,9 +265,14 @@ class EgressServer:
             log.info("the broker has no session of ours: %s rows are published again", count)
 
     def _flush_acks(self) -> None:
-        if self._acked:
-            acked, self._acked = self._acked, []
-            self._guarded(self._outbox.ack, *acked)
+        if not self._acked:
+            return
+        self._guarded(self._outbox.ack, *self._acked)
+        if self._outbox_failed:
+            return  # a full disk, say: they are noted later, and not handed out again till then
+        with self._lock:
+            self._in_flight.difference_update(self._acked)
+        self._acked.clear()
 
     def _watch(self) -> None:
         """Say once when the uplink comes or goes."""

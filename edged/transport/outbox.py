@@ -14,6 +14,9 @@ sender is told: `outbox-full`, `outbox-error` or `id-reused`.
     outbox_shots    verdicts by shot id                outbox_gaps     what will never come
     outbox_removal  purge, age, size, damage           outbox_replay   what comes again
     outbox_salvage  sound rows of a damaged database   outbox_clock    ages on a wrong clock
+    outbox_marks    numbers given out, kept apart      outbox_missing  those that are gone
+    outbox_turns    whose row goes next                outbox_stats    figures
+    outbox_forms    databases of an older edged        outbox_room     a full disk
 
 Knows nothing of sockets and brokers.
 """
@@ -25,18 +28,19 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from edged.errors import FrameError, OperatorError
-from edged.transport import outbox_put, outbox_shots
+from edged.transport import outbox_put, outbox_shots, outbox_stats
 from edged.transport import outbox_removal as removal
 from edged.transport.clock import clock_synced
 from edged.transport.outbox_clock import ClockKeeper
 from edged.transport.outbox_gaps import add_gap
 from edged.transport.outbox_load import load
 from edged.transport.outbox_replay import replay
+from edged.transport.outbox_room import Room, is_no_room, keep_reserve, roomy, with_reserve
 from edged.transport.outbox_rows import (
     AsideReason,
     Known,
@@ -50,16 +54,15 @@ from edged.transport.outbox_rows import (
     PurgeSelector,
     Row,
 )
-from edged.transport.outbox_schema import ACKED, ASIDE, PENDING, is_damage, last_purge
+from edged.transport.outbox_schema import ACKED, ASIDE, PENDING, is_damage
 from edged.transport.outbox_store import Store, lock_folder
+from edged.transport.outbox_turns import Turns
 from edged.transport.wire import OutgoingPicture, ResultDoc, VerdictDoc
 from edged.verdicts import Reason
 
 log = logging.getLogger(__name__)
 
 _NOW_NS = 1 << 63
-_DISK_CHECK_EVERY = 16
-"""Puts between two looks at the free disk space."""
 _TIDY_BYTES = 1 << 20
 """So much in the log is worth carrying into the database."""
 _VACUUM_PAGES = 256
@@ -79,7 +82,9 @@ class Outbox:
         self._lock_fd = lock_fd
         self._lock = threading.RLock()
         self._clock = ClockKeeper(store)
-        self._puts = 0
+        self._turns = Turns()
+        self._turns.begin(store)
+        self._room = Room(store)
 
     @classmethod
     def open(
@@ -111,13 +116,21 @@ class Outbox:
                 master key does not fit.
         """
         lock_fd = lock_folder(folder)
-        try:
+
+        def opened() -> Outbox:
             store = Store(
                 folder, limits or OutboxLimits(), clock=clock, steady=steady,
                 clock_synced=clock_synced, master_key=master_key, on_event=on_event,
             )
-            removal.finish(store)
-            return cls(store, lock_fd)
+            try:
+                removal.finish(store)
+                return cls(store, lock_fd)
+            except BaseException:
+                store.close()
+                raise
+
+        try:
+            return with_reserve(folder, opened)
         except (OSError, sqlite3.Error) as error:
             os.close(lock_fd)
             raise OperatorError(
@@ -191,10 +204,17 @@ class Outbox:
                 known = outbox_shots.find(self._store, shot_id, mac, with_picture=False)
                 if known is not None:
                     return known.verdict
-            self._check_disk(len(picture.jpeg))
-            return outbox_put.insert(
-                self._store, doc, picture, shot_id, mac, received_ns=received_ns
+            self._room.check(len(picture.jpeg))
+            verdict, row = roomy(
+                self._store,
+                lambda: outbox_put.insert(
+                    self._store, doc, picture, shot_id, mac, received_ns=received_ns
+                ),
+                reserve=False,
             )
+            if row:
+                self._turns.made(row, doc.camera, self._store.steady())
+            return verdict
 
     def remember(self, shot_id: str, payload: Payload, verdict: VerdictDoc) -> VerdictDoc:
         """Keep the verdict of a shot that has no result; the first one given stays.
@@ -217,18 +237,14 @@ class Outbox:
     # -- the uplink's side ---------------------------------------------------------
 
     def pending(self, limit: int, skip: Collection[int] = ()) -> list[int]:
-        """Rows to hand out, in order: new ones, then those asked for again, oldest first.
+        """Rows to hand out, in order; see :mod:`edged.transport.outbox_turns`.
 
         Args:
             limit: how many at most.
             skip: rows that are with the uplink already.
         """
         with self._work():
-            found = self._store.conn.execute(
-                "SELECT row FROM rows WHERE state=? ORDER BY again, row LIMIT ?",
-                (PENDING, limit + len(skip)),
-            )
-            return [row for (row,) in found if row not in skip][:limit]
+            return self._turns.pending(self._store, limit, skip)
 
     def load(self, row: int) -> Row | None:
         """A row with everything filled in; None when it is gone or unreadable.
@@ -245,12 +261,16 @@ class Outbox:
 
     def ack(self, *rows: int) -> None:
         """Note that the broker has these rows; they stay replayable."""
-        with self._work(), self._store.transaction(durable=False) as conn:
+        with self._work():
+            roomy(self._store, lambda: self._note(rows))
+
+    def _note(self, rows: Sequence[int]) -> None:
+        with self._store.transaction(durable=False) as conn:
             conn.executemany(
                 "UPDATE rows SET state=?, again=0 WHERE row=? AND state=?",
                 [(ACKED, row, PENDING) for row in rows],
             )
-            self._store.handed.difference_update(rows)
+        self._store.handed.difference_update(rows)
 
     def set_aside(self, row: int, reason: AsideReason) -> None:
         """Take a row that the broker refuses out of the queue and put a gap in its place."""
@@ -317,11 +337,12 @@ class Outbox:
         """
         with self._work():
             self._clock.follow(self._store)
+            keep_reserve(self._store)
             gone = removal.expire(self._store)
             if self._store.checkpoint_due:
                 removal.truncate_log(self._store)
             if gone:
-                self._store.conn.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
+                removal.shrink(self._store, _VACUUM_PAGES)
             return gone
 
     def tidy(self) -> None:
@@ -335,24 +356,7 @@ class Outbox:
     def stats(self) -> OutboxStats:
         """Figures of this moment."""
         with self._work():
-            store = self._store
-            by_state: dict[int, tuple[int, int, int]] = {
-                state: (count, size_bytes, oldest_ms)
-                for state, count, size_bytes, oldest_ms in store.conn.execute(
-                    "SELECT state, count(*), sum(bytes), min(created_ms) FROM rows GROUP BY state"
-                )
-            }
-            depth, unsent_bytes, oldest_ms = by_state.get(PENDING, (0, 0, 0))
-            retained, retained_bytes, _ = by_state.get(ACKED, (0, 0, 0))
-            age_ms = max(0, store.now_ms() - oldest_ms) if depth else 0
-            purged_ms, purged_rows = last_purge(store.conn)
-            return OutboxStats(
-                session=store.session, depth=depth, unsent_bytes=unsent_bytes,
-                oldest_unsent_s=age_ms / 1000, retained=retained, retained_bytes=retained_bytes,
-                aside=by_state.get(ASIDE, (0, 0, 0))[0], used_bytes=store.used_bytes,
-                max_bytes=store.limits.max_bytes, disk_free_bytes=store.disk_free_bytes(),
-                last_purge_ms=purged_ms, last_purge_rows=purged_rows,
-            )
+            return outbox_stats.stats(self._store)
 
     # -- inside ----------------------------------------------------------------------
 
@@ -367,32 +371,23 @@ class Outbox:
             except sqlite3.Error as error:
                 if is_damage(error):
                     self._begin_again()
-                elif "disk is full" in str(error):
+                elif is_no_room(error):
                     raise FrameError(
                         Reason.OUTBOX_FULL, "the disk of the outbox is full; free some space"
                     ) from error
                 raise FrameError(Reason.OUTBOX_ERROR, f"the outbox failed: {error}") from error
             except OSError as error:
                 raise FrameError(
-                    Reason.OUTBOX_ERROR, f"the outbox cannot be written: {error.strerror}"
+                    Reason.OUTBOX_FULL if is_no_room(error) else Reason.OUTBOX_ERROR,
+                    f"the outbox cannot be written: {error.strerror}",
                 ) from error
 
     def _begin_again(self) -> None:
         try:
             self._store.reopen()
             removal.finish(self._store)
+            self._turns.begin(self._store)
         except (OSError, sqlite3.Error) as error:
             raise FrameError(
                 Reason.OUTBOX_ERROR, f"the outbox is damaged and no new one can be made: {error}"
             ) from error
-
-    def _check_disk(self, size_bytes: int) -> None:
-        self._puts += 1
-        if self._puts % _DISK_CHECK_EVERY != 1:
-            return
-        free_bytes = self._store.disk_free_bytes()
-        if free_bytes - size_bytes < self._store.limits.min_free_bytes:
-            self._puts = 0  # look again at the next put
-            raise FrameError(
-                Reason.OUTBOX_FULL, f"only {free_bytes >> 20} MiB are free on the outbox's disk"
-            )

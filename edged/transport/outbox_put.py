@@ -34,12 +34,16 @@ def insert(
     payload: PayloadMac | None,
     *,
     received_ns: int,
-) -> VerdictDoc:
-    """See :meth:`edged.transport.outbox.Outbox.put`; the shot is not known yet."""
+) -> tuple[VerdictDoc, int]:
+    """See :meth:`edged.transport.outbox.Outbox.put`; the shot is not known yet.
+
+    Returns:
+        The verdict, and the row that was made; 0 for none.
+    """
     refs = {*doc.consents, *(face.consent for face in doc.faces if face.consent)}
     macs = [store.vault.mac(b"consent", ref.encode()) for ref in refs]
     if any(store.withdrawn.get(mac, 0) > received_ns for mac in macs):
-        return _purged(store, shot_id, payload)
+        return _purged(store, shot_id, payload), 0
     victims = removal.choose_overflow(store, len(picture.jpeg) + _DOC_BYTES)
     if victims is None:
         raise FrameError(Reason.OUTBOX_FULL, "the outbox is full")
@@ -74,7 +78,7 @@ def insert(
     if lost:
         log.warning("outbox full: %d unsent rows dropped", len(lost))
         store.on_event("outbox-overflow", "drop-oldest", {"rows": len(lost)})
-    return verdict
+    return verdict, row
 
 
 def _next_place(store: Store, camera: str) -> Place:

@@ -13,14 +13,17 @@ Runs under the outbox's lock; knows nothing of the uplink.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
+from edged.transport.outbox_forms import COPY_DAYS, remove_copies
 from edged.transport.outbox_gaps import add_gaps
 from edged.transport.outbox_missing import reconcile
+from edged.transport.outbox_room import roomy
 from edged.transport.outbox_rows import (
     MAX_REMOVED,
     GapReason,
@@ -30,7 +33,7 @@ from edged.transport.outbox_rows import (
     Removed,
 )
 from edged.transport.outbox_salvage import salvage
-from edged.transport.outbox_schema import ACKED, PENDING, note_purge
+from edged.transport.outbox_schema import ACKED, PENDING, is_full, note_purge
 from edged.transport.outbox_store import KEYS, Store
 from edged.transport.vault import SlotState
 from edged.transport.wire import answer
@@ -105,14 +108,20 @@ def expire(store: Store) -> int:
     asked_again = select(store, "state=? AND again=1 AND created_ms<?", (PENDING, old_ms), _BATCH)
     shots_ms = now_ms - int(limits.dedupe_days * 86_400_000)
     victims = [*done, *stale, *asked_again]
-    with store.transaction() as conn:
-        delete(store, victims)
-        add_gaps(store, [victim.place for victim in stale], "expired")
-        conn.execute(
-            "DELETE FROM rows WHERE kind='gap' AND state<>? AND created_ms<?", (PENDING, old_ms)
-        )
-        conn.execute("DELETE FROM shots WHERE at_ms<? AND row IS NULL", (shots_ms,))
+
+    def remove() -> None:
+        with store.transaction() as conn:
+            delete(store, victims)
+            add_gaps(store, [victim.place for victim in stale], "expired")
+            conn.execute(
+                "DELETE FROM rows WHERE kind='gap' AND state<>? AND created_ms<?",
+                (PENDING, old_ms),
+            )
+            conn.execute("DELETE FROM shots WHERE at_ms<? AND row IS NULL", (shots_ms,))
+
+    roomy(store, remove)
     forget(store, victims)
+    remove_copies(store.folder, older_than_s=COPY_DAYS * 86_400.0)
     if stale:
         log.warning("outbox: %d rows that nobody took are expired", len(stale))
         store.on_event("outbox-expired", "unsent-too-old", {"rows": len(stale)})
@@ -203,15 +212,13 @@ def purge(store: Store, selector: PurgeSelector) -> PurgeReceipt:
     keys = store.vault.destroy(slots)
     store.conn.execute("PRAGMA secure_delete=ON")
     try:
-        with store.transaction():
-            delete(store, victims)
-            gaps = add_gaps(store, [victim.place for victim in victims], "purge")
-            verdicts = _bury(store, [*macs, *(victim.shot_mac for victim in victims)])
-            note_purge(store.conn, store.now_ms(), len(victims))
+        gaps, verdicts = roomy(store, lambda: _purge_rows(store, victims, macs))
         forget(store, victims)
+        remove_copies(store.folder)
         if selector.all:
             _remove_damaged(store)
-        store.conn.executescript("PRAGMA incremental_vacuum")  # execute() would free one page
+        truncate_log(store)  # makes room for what follows
+        shrink(store)
     finally:
         store.conn.execute("PRAGMA secure_delete=FAST")
     truncated = truncate_log(store)
@@ -230,6 +237,18 @@ def purge(store: Store, selector: PurgeSelector) -> PurgeReceipt:
     )
 
 
+def _purge_rows(
+    store: Store, victims: Sequence[Victim], macs: Sequence[bytes]
+) -> tuple[int, int]:
+    """Delete, in one transaction; how many gaps and verdicts that made."""
+    with store.transaction():
+        delete(store, victims)
+        gaps = add_gaps(store, [victim.place for victim in victims], "purge")
+        verdicts = _bury(store, [*macs, *(victim.shot_mac for victim in victims)])
+        note_purge(store.conn, store.now_ms(), len(victims))
+    return gaps, verdicts
+
+
 def _ranges(victims: Sequence[Victim]) -> list[Removed]:
     """Numbers that follow each other, joined."""
     found: list[Removed] = []
@@ -242,9 +261,25 @@ def _ranges(victims: Sequence[Victim]) -> list[Removed]:
     return found
 
 
+def shrink(store: Store, pages: int = 0) -> None:
+    """Give free pages back to the disk, all of them for 0; waits for better times on a full one."""
+    # execute() would free one page
+    try:
+        store.conn.executescript(f"PRAGMA incremental_vacuum({pages})")
+    except sqlite3.OperationalError as error:
+        if not is_full(error):
+            raise
+        log.info("outbox: the file is shrunk later, when the disk has room")
+
+
 def truncate_log(store: Store) -> bool:
-    """Empty the write-ahead log; False (and tried again later) when a reader holds it."""
-    busy = store.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    """Empty the log; False, and tried again later, when a reader holds it or the disk is full."""
+    try:
+        busy = store.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if not is_full(error):
+            raise
+        busy = True
     store.checkpoint_due = bool(busy)
     return not busy
 

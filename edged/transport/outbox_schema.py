@@ -12,11 +12,12 @@ import sqlite3
 import struct
 import uuid
 from pathlib import Path
+from typing import NamedTuple
 
 from edged.errors import OperatorError
+from edged.transport.outbox_forms import SCHEMA_VERSION, migrate
 from edged.transport.vault import sync_folder
 
-SCHEMA_VERSION = 1
 _QUICK_CHECK_BYTES = 32 << 20
 """Files up to this size are checked whole at start (about 0.1 s on an SD card's cache);
 in larger ones damage is found where it is read."""
@@ -49,6 +50,7 @@ CREATE TABLE rows (
     shot_mac BLOB                           -- of the id, for a result
 );
 CREATE INDEX rows_order ON rows (state, again, row);
+CREATE INDEX rows_turns ON rows (state, again, camera, row);
 CREATE INDEX rows_seq ON rows (session, camera, seq);
 CREATE UNIQUE INDEX rows_once ON rows (session, camera, seq) WHERE kind = 'result';
 CREATE INDEX rows_shot ON rows (shot_mac) WHERE shot_mac IS NOT NULL;
@@ -66,16 +68,28 @@ CREATE INDEX shots_age ON shots (at_ms);
 """
 
 
-def open_database(path: Path, vault_id: bytes) -> tuple[sqlite3.Connection, str, bytes]:
+class Opened(NamedTuple):
+    """An open database.
+
+    Attributes:
+        conn: autocommit.
+        session: its UUID.
+        vault_id: of the key file that it belongs to.
+        older_form: that it had before; 0 when none.
+    """
+
+    conn: sqlite3.Connection
+    session: str
+    vault_id: bytes
+    older_form: int
+
+
+def open_database(path: Path, vault_id: bytes) -> Opened:
     """Open or make the database.
 
     Args:
         path: the file; made with mode 0600.
         vault_id: the key file that a new database belongs to.
-
-    Returns:
-        The connection (autocommit), the session and the id of the key file that the
-        database belongs to.
 
     Raises:
         sqlite3.DatabaseError: the file is damaged.
@@ -85,7 +99,8 @@ def open_database(path: Path, vault_id: bytes) -> tuple[sqlite3.Connection, str,
     conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
     try:
         _configure(conn, path)
-        if _form_of(conn, path) == 0:
+        form = migrate(conn, path)
+        if form == 0:
             _create(conn, vault_id)
             # Into the database itself: a log that is lost must not take the session along.
             conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -93,7 +108,10 @@ def open_database(path: Path, vault_id: bytes) -> tuple[sqlite3.Connection, str,
         elif path.stat().st_size <= _QUICK_CHECK_BYTES:
             _check(conn)
         meta = dict(conn.execute("SELECT name, value FROM meta"))
-        return conn, str(uuid.UUID(bytes=meta["session"])), bytes(meta["vault"])
+        return Opened(
+            conn, str(uuid.UUID(bytes=meta["session"])), bytes(meta["vault"]),
+            form if 0 < form < SCHEMA_VERSION else 0,
+        )  # fmt: skip
     except (KeyError, ValueError, TypeError) as error:
         conn.close()
         raise sqlite3.DatabaseError("the database lacks its own description") from error
@@ -130,16 +148,6 @@ def _configure(conn: sqlite3.Connection, path: Path) -> None:
     conn.execute(f"PRAGMA wal_autocheckpoint={_AUTO_CHECKPOINT_PAGES}")
 
 
-def _form_of(conn: sqlite3.Connection, path: Path) -> int:
-    version = int(conn.execute("PRAGMA user_version").fetchone()[0])
-    if version > SCHEMA_VERSION:
-        raise OperatorError(
-            f"{path} was made by a newer edged (form {version}, this one knows "
-            f"{SCHEMA_VERSION}); use that one, or move the outbox folder away"
-        )
-    return version
-
-
 def _check(conn: sqlite3.Connection) -> None:
     if conn.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
         raise sqlite3.DatabaseError("database disk image is malformed")
@@ -153,6 +161,11 @@ def is_damage(error: sqlite3.Error) -> bool:
     """
     signs = ("malformed", "not a database", "lacks its own", "Could not decode")
     return any(sign in str(error) for sign in signs)
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether the disk had no room (SQLITE_FULL); by text, as above."""
+    return "disk is full" in str(error)
 
 
 def set_aside(path: Path, stamp: str) -> Path:

@@ -20,9 +20,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from edged.errors import OperatorError
+from edged.transport.outbox_forms import SCHEMA_VERSION
 from edged.transport.outbox_marks import Marks
 from edged.transport.outbox_rows import OnEvent, OutboxLimits, Place
-from edged.transport.outbox_schema import is_damage, open_database, set_aside
+from edged.transport.outbox_schema import Opened, is_damage, open_database, set_aside
 from edged.transport.vault import Vault
 
 log = logging.getLogger(__name__)
@@ -74,17 +75,24 @@ class Store:
         self.unchecked_bytes = 0
         self.damaged: Path | None = None
         self.marks = Marks(folder / MARKS)
-        self._open()
+        try:
+            self._open()
+        except BaseException:
+            self.marks.close()
+            raise
 
     def _open(self) -> None:
         self.new_keys = False
         self.vault = self._open_vault()
         try:
-            self.conn, self.session, vault_id = self._open_database()
+            opened = self._open_database()
         except BaseException:
             self.vault.close()
             raise
-        self.new_keys = vault_id != self.vault.vault_id
+        self.conn, self.session = opened.conn, opened.session
+        if opened.older_form:
+            self.on_event("outbox-migrated", "", {"from": opened.older_form, "to": SCHEMA_VERSION})
+        self.new_keys = opened.vault_id != self.vault.vault_id
         self.measure()
         self.handed.clear()
 
@@ -104,7 +112,7 @@ class Store:
             self.on_event("outbox-keys-damaged", "set-aside", {})
             return Vault(path, master_key=self._master_key)
 
-    def _open_database(self) -> tuple[sqlite3.Connection, str, bytes]:
+    def _open_database(self) -> Opened:
         path = self.folder / DATABASE
         try:
             return open_database(path, self.vault.vault_id)
