@@ -67,6 +67,7 @@ COMMANDS: dict[str, Entry] = {
     "purge": Entry("edged.commands.purge", "purge", "Destroy stored pictures for good."),
     "receipt": Entry("edged.commands.receipt", "app", "Check the signed receipt of a purge."),
     "ctl": Entry("edged.commands.ctl", "ctl", "Give a device a command through the broker."),
+    "broker": Entry("edged.commands.broker", "app", "Write files for the mosquitto of devices."),
     "audit": Entry("edged.commands.audit", "audit", "Report what this device does with pictures."),
     "bench": Entry("edged.commands.bench", "bench", "Measure every stage on this machine."),
 }
