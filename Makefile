@@ -1,6 +1,7 @@
 # make demo    the whole way of a picture on this machine, in under a minute once installed
 # make test    every test, the linters and the type checker among them
 # make faults  everything that can go wrong, under load, ten times each and more
+# make boot-test  the units under a systemd that is PID 1 (root; apt install systemd-container)
 # make lint    ruff, mypy and the import rules alone
 # make lock    resolve requirements.lock again (needs uv)
 #
@@ -20,7 +21,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.10 python3; 
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
 	&& echo $$p && break; done)
 
-.PHONY: demo test faults lint lock install clean
+.PHONY: demo test faults boot-test lint lock install clean
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -33,6 +34,9 @@ test: $(STAMP)
 
 faults: $(STAMP)
 	$(BIN)/python tests/faults/run.py $(ARGS)
+
+boot-test: $(STAMP)
+	$(BIN)/python -m pytest tests/service/boot/test_boot.py tests/service/boot/more_boots.py $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -52,7 +52,7 @@ class Machine:
         self._console: IO[bytes] | None = None
         self._leader = 0
 
-    def __enter__(self) -> Machine:
+    def __enter__(self):
         """Boot and make `/opt/edged`.
 
         Raises:
@@ -80,7 +80,7 @@ class Machine:
     def __exit__(self, *_: object) -> None:
         """End every process of it and let go of the root."""
         if self._process is not None:
-            self._process.kill()  # its children are in its PID namespace's parent: the leader next
+            self._process.kill()
             if self._leader:
                 subprocess.run(["kill", "-KILL", str(self._leader)], check=False)
             self._process.wait()
