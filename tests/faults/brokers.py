@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from faults.odd_brokers import ThatForbids, ThatKnowsWords, ThatLimits, ThatProvesItself
+from faults.odd_brokers import DEVICE, Changeable, ThatProvesItself
 from mosquitto import Mosquitto
 
 CLOCK = "clock"
-"""File in the broker's folder, see :func:`clock`."""
+"""File in the broker's folder: what tests/fakes/clock adds to the wall clock."""
+FAKE_CLOCK = Path(__file__).parents[1] / "fakes" / "clock"
 
 
 @dataclass
@@ -34,8 +35,10 @@ class Setup:
 
 
 def plain(folder: Path) -> Setup:
-    """Everybody is let in, and nothing is kept over a kill."""
-    return Setup(Mosquitto(folder))
+    """The device has a password, everybody is let in, and nothing is kept over a kill."""
+    broker = Changeable(folder)
+    lines = f'username = "{DEVICE}"\npassword_file = "{broker.word_file}"'
+    return Setup(broker, config={"broker": lines})
 
 
 def memory(folder: Path) -> Setup:
@@ -43,40 +46,16 @@ def memory(folder: Path) -> Setup:
     return Setup(Mosquitto(folder, persistence=True, extra="autosave_interval 1"))
 
 
-def limits(folder: Path) -> Setup:
-    """Its limit of packets can be changed."""
-    return Setup(ThatLimits(folder))
-
-
-def forbids(folder: Path) -> Setup:
-    """Its access rules can be changed."""
-    return Setup(ThatForbids(folder))
-
-
-def words(folder: Path) -> Setup:
-    """The device has a password."""
-    broker = ThatKnowsWords(folder)
-    lines = f'username = "booth-1"\npassword_file = "{broker.word_file}"'
-    return Setup(broker, config={"broker": lines})
-
-
 def tls(folder: Path) -> Setup:
-    """The device comes by TLS, the consumer without."""
+    """The device comes by TLS, the consumer without; the device's wall clock can be set."""
     broker = ThatProvesItself(folder)
-    config = {"broker.tls": f'ca_file = "{broker.tls / "ca.pem"}"'}
-    return Setup(broker, consumer_port=broker.plain_port, config=config)
-
-
-def clock(folder: Path) -> Setup:
-    """Engine and uplink have a wall clock that can be set: see tests/fakes/clock."""
-    broker = Mosquitto(folder)
     (folder / CLOCK).write_bytes(bytes(8))
-    fake = Path(__file__).parents[1] / "fakes" / "clock"
-    environment = {"PYTHONPATH": str(fake), "EDGED_TEST_CLOCK": str(folder / CLOCK)}
-    return Setup(broker, environment=environment)
+    return Setup(
+        broker,
+        consumer_port=broker.plain_port,
+        config={"broker.tls": f'ca_file = "{broker.tls / "ca.pem"}"'},
+        environment={"PYTHONPATH": str(FAKE_CLOCK), "EDGED_TEST_CLOCK": str(folder / CLOCK)},
+    )
 
 
-SETUPS: dict[str, Callable[[Path], Setup]] = {
-    "plain": plain, "memory": memory, "limits": limits, "forbids": forbids, "words": words,
-    "tls": tls, "clock": clock,
-}  # fmt: skip
+SETUPS: dict[str, Callable[[Path], Setup]] = {"plain": plain, "memory": memory, "tls": tls}

@@ -18,15 +18,23 @@ HOST = "127.0.0.1"
 
 
 class Changeable(Mosquitto):
-    """A broker whose configuration can be changed while it runs."""
+    """A broker that can change its mind: it limits, forbids and asks for a password.
 
-    def reload(self):
-        """Let it read its access rules, passwords and certificates again."""
-        os.kill(self.pid, signal.SIGHUP)
+    People without a name are let in, such as the consumer.
 
+    Attributes:
+        word_file: the device's copy of its password.
+    """
 
-class ThatLimits(Changeable):
-    """A broker that gets another limit of its packets with a restart."""
+    def __init__(self, folder: Path):
+        folder.mkdir(parents=True)
+        self.word_file = folder / "device-word"
+        self.word_file.write_text(WORD)
+        passwords = folder / "passwords"
+        passwords.touch(0o600)
+        command = ["mosquitto_passwd", "-b", str(passwords), DEVICE, WORD]
+        subprocess.run(command, check=True, capture_output=True)
+        super().__init__(folder, acl=_rules(), extra=f"password_file {passwords}")
 
     def restart_with_limit(self, max_packet_bytes):
         """Kill it and start it with this limit; 0 means none."""
@@ -37,34 +45,13 @@ class ThatLimits(Changeable):
         conf.write_text("\n".join([*lines, ""]))
         self.restart()
 
-
-class ThatForbids(Changeable):
-    """A broker with access rules."""
-
-    def __init__(self, folder: Path):
-        super().__init__(folder, acl=_rules())
-
     def deny(self, *topics):
         """Take publishing and reading of these filters from everybody; none: allow all."""
         (self._folder / "acl").write_text(_rules(*topics))
-        self.reload()
+        _read_again(self)
 
 
-class ThatKnowsWords(Changeable):
-    """A broker that knows the device by a password, and lets people without a name in."""
-
-    def __init__(self, folder: Path):
-        folder.mkdir(parents=True)
-        self.word_file = folder / "device-word"  # the device's copy
-        self.word_file.write_text(WORD)
-        passwords = folder / "passwords"
-        passwords.touch(0o600)
-        command = ["mosquitto_passwd", "-b", str(passwords), DEVICE, WORD]
-        subprocess.run(command, check=True, capture_output=True)
-        super().__init__(folder, extra=f"password_file {passwords}")
-
-
-class ThatProvesItself(Changeable):
+class ThatProvesItself(Mosquitto):
     """A broker with a certificate for the device and a plain door for the consumer."""
 
     def __init__(self, folder: Path):
@@ -82,9 +69,15 @@ class ThatProvesItself(Changeable):
             self._authority.folder(made, HOST, lasts=ended)
         for part in ("cert.pem", "key.pem"):
             shutil.copy(made / part, self.tls / part)
-        self.reload()
+        _read_again(self)
 
 
 def _rules(*denied):
     lines = [f"topic deny {topic}" for topic in denied]
-    return "\n".join([*lines, "topic readwrite #", ""])
+    everything = [*lines, "topic readwrite #"]
+    return "\n".join([*everything, f"user {DEVICE}", *everything, ""])
+
+
+def _read_again(broker):
+    """Access rules, passwords and certificates."""
+    os.kill(broker.pid, signal.SIGHUP)

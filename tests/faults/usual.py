@@ -5,8 +5,7 @@ from __future__ import annotations
 SECTIONS = {
     "runtime": "threads = 1",
     "guard": "sizes_px = [256]\nstream_sizes_px = [256]\nrotations_deg = [0]",
-    "frames.limits": "rate_per_s = 100000.0\nburst = 100000\n"
-    "shots_per_s = 100000.0\nshots_burst = 100000",
+    "frames.limits": "rate_per_s = 100.0\nburst = 200\nshots_per_s = 10.0\nshots_burst = 20",
     "outbox": "retention_s = 600",
     "broker": "keepalive_s = 2\nreconnect_max_s = 1.0",
 }

@@ -9,9 +9,6 @@ import paho.mqtt.client as mqtt
 from faults.kinds import Kind
 from paho.mqtt.enums import CallbackAPIVersion
 
-QUICK = {"broker": "reconnect_max_s = 1.0"}
-"""Nobody waits half a minute for a device that is let in again."""
-
 
 def forget(site, _chance):
     """It begins anew with no session, while the device's connection was down."""
@@ -81,12 +78,11 @@ def dawdle(site, chance):
 
 
 KINDS = (
-    Kind("broker restarted, sessions lost", forget, config=QUICK),
-    Kind("broker with a small packet limit", shrink, broker="limits", may_gap=True, config=QUICK),
-    Kind("access rules deny pictures or results", forbid, broker="forbids", may_gap=True,
-         config=QUICK),
-    Kind("cloned client id", double, config=QUICK),
-    Kind("wrong password for a while", mistake_the_word, broker="words", config=QUICK),
-    Kind("broker's certificate expired", expire, broker="tls", config=QUICK),
-    Kind("broker acknowledges slowly", dawdle, config=QUICK),
+    Kind("broker restarted, sessions lost", forget),
+    Kind("broker with a small packet limit", shrink, may_gap=True),
+    Kind("access rules deny pictures or results", forbid, may_gap=True),
+    Kind("cloned client id", double),
+    Kind("wrong password for a while", mistake_the_word),
+    Kind("broker's certificate expired", expire, broker="tls"),
+    Kind("broker acknowledges slowly", dawdle),
 )  # fmt: skip

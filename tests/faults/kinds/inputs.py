@@ -1,4 +1,4 @@
-"""Senders and viewers that lie, crowd, vanish, and a socket's path that is taken away."""
+"""Senders that lie, crowd and withdraw, and a socket's path that is taken away."""
 
 from __future__ import annotations
 
@@ -139,22 +139,6 @@ def _break_off(peer, chance):
     )))  # fmt: skip
 
 
-def vanish(site, chance):
-    """Kiosks that are gone before the answer; one of them comes back with its shot."""
-    sent = []
-    for _ in range(3):
-        shot, number = str(uuid.uuid4()), chance.randrange(NUMBERS)
-        site.ledger.sent(shot, number, "shots")
-        data = jpeg(picture(number))
-        with _socket(site, zmq.DEALER) as peer, contextlib.suppress(zmq.Again):
-            peer.send_multipart([_header(shot=shot, want="image"), data])
-            time.sleep(chance.uniform(0.0, 0.15))
-        sent.append((shot, data))
-    shot, data = chance.choice(sent)
-    with FrameClient(site.endpoint, timeout_s=30) as client:
-        site.ledger.took(shot, client.send_shot(data, camera="shots", shot=shot, want="image"))
-
-
 def flood(site, chance):
     """A client far above its rates, with frames and with shots, next to well-behaved ones."""
     frames = [jpeg(picture(chance.randrange(NUMBERS))) for _ in range(5)]
@@ -174,17 +158,7 @@ def flood(site, chance):
                     peer.recv_multipart(zmq.NOBLOCK)
 
 
-# -- what goes out -----------------------------------------------------------------------------
-
-
-def doze(site, chance):
-    """Viewers that subscribe and never read."""
-    with contextlib.ExitStack() as stack:
-        for _ in range(4):
-            viewer = stack.enter_context(_socket(site, zmq.SUB, "view.sock"))
-            viewer.setsockopt(zmq.RCVHWM, 1)
-            viewer.setsockopt(zmq.SUBSCRIBE, b"")
-        time.sleep(chance.uniform(1.5, 2.5))
+# -- what is taken back ------------------------------------------------------------------------
 
 
 def withdraw(site, chance):
@@ -220,9 +194,6 @@ def withdraw(site, chance):
 KINDS = (
     Kind("ipc path stolen", steal),
     Kind("garbage on the frame socket", litter),
-    Kind("clients that vanish", vanish),
-    Kind("flood above the rate limits", flood, config={
-        "frames.limits": "rate_per_s = 100.0\nburst = 100\nshots_per_s = 5.0\nshots_burst = 5"}),
-    Kind("viewers that never read", doze),
+    Kind("flood above the rate limits", flood),
     Kind("purge by consent under load", withdraw, may_gap=True),
-)  # fmt: skip
+)

@@ -6,8 +6,6 @@ import time
 
 from faults.kinds import Kind
 
-QUICK = {"broker": "reconnect_max_s = 1.0"}
-
 
 def cut(site, chance):
     """Broken off within a packet, and away for a while."""
@@ -57,10 +55,10 @@ def flap(site, chance):
 
 
 KINDS = (
-    Kind("network cut within a packet", cut, config=QUICK),
-    Kind("network half open", swallow, config=QUICK),
-    Kind("network stalled beyond the keepalive", stall, config=QUICK),
-    Kind("slow link", crawl, config=QUICK),
-    Kind("bytes garbled on the way", garble, broker="tls", config=QUICK),
-    Kind("network flaps ten times", flap, config=QUICK),
+    Kind("network cut within a packet", cut),
+    Kind("network half open", swallow),
+    Kind("network stalled beyond the keepalive", stall),
+    Kind("slow link", crawl),
+    Kind("bytes garbled on the way", garble, broker="tls"),
+    Kind("network flaps ten times", flap),
 )
