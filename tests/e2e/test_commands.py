@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -224,6 +227,35 @@ def test_a_reload_that_needs_a_restart_says_so(booth):
         "changed": ["scenes.trio.label"], "engine": ["guard.det_thresh"],
         "uplink": ["broker.keepalive_s"],
     }  # fmt: skip
+
+
+def ctl(booth, *words):
+    """`edged ctl` as a person calls it: exit code, what it prints, what it complains of."""
+    command = [sys.executable, "-m", "edged", "ctl", *words]
+    environment = {**os.environ, "EDGED_BROKER": f"mqtt://127.0.0.1:{booth.broker.port}"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_ctl_gives_commands_through_the_broker(booth):
+    """It answers the device's question by itself; exit codes tell how it ended."""
+    code, out, _ = ctl(booth, "test/booth-1", "rotate-identity", "scene=trio", "--json")
+    assert (code, json.loads(out)["status"]) == (0, "ok")
+    code, out, _ = ctl(booth, "test/booth-1", "purge", '{"before_ms": 1}')
+    assert (code, "rows: 0" in out) == (0, True)
+    code, out, complaint = ctl(booth, "test/booth-1", "purge", "all=yes")
+    assert (code, "refused: purge takes exactly one of" in complaint) == (1, True)
+    code, _, complaint = ctl(booth, "test/booth-9", "ping", "--timeout", "1")
+    assert (code, "no reply to ping in time" in complaint) == (69, True)
+
+
+def test_ctl_gives_commands_on_the_machine_itself(booth):
+    """Without a broker; on record as the box's."""
+    code, out, _ = ctl(booth, ".", "resume", "--run-dir", str(booth.run_dir))
+    assert (code, out) == (0, "done\n")
+    booth.consumer.wait(lambda: [e for e in booth.consumer.events if e["data"].get("who") == "box"])
+    code, _, complaint = ctl(booth, ".", "ping", "--run-dir", "/no/such/folder")
+    assert (code, "no engine is running" in complaint) == (69, True)
 
 
 HOSTILE = [
