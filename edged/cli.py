@@ -66,6 +66,9 @@ COMMANDS: dict[str, Entry] = {
     "outbox": Entry("edged.commands.outbox", "outbox", "Show what waits for the broker."),
     "purge": Entry("edged.commands.purge", "purge", "Destroy stored pictures for good."),
     "receipt": Entry("edged.commands.receipt", "app", "Check the signed receipt of a purge."),
+    "dashboard": Entry(
+        "edged.commands.dashboard", "dashboard", "Serve a web page over all devices of a broker."
+    ),
     "ctl": Entry("edged.commands.ctl", "ctl", "Give a device a command through the broker."),
     "broker": Entry("edged.commands.broker", "app", "Write files for the mosquitto of devices."),
     "audit": Entry("edged.commands.audit", "audit", "Report what this device does with pictures."),

@@ -53,7 +53,8 @@ class Fleet:
         """
         heard = read(topic, payload)
         if heard is None:
-            # A retained message of no bytes takes a device's word back: it is no longer there.
+            if not payload and len(levels := topic.split("/")) == 4 and levels[3] == "status":
+                self.forget("/".join(levels[1:3]))  # its retained word was taken back: it is gone
             self.unread += bool(payload)
             return None
         address = f"{heard.site}/{heard.device}"
@@ -81,7 +82,7 @@ class Fleet:
     def ranked(self, now_s: float) -> list[tuple[Device, list[Alert]]]:
         """All devices with their alerts, who needs help most first."""
         both = [(device, alerts(device, now_s)) for device in self.devices.values()]
-        return sorted(both, key=_need)
+        return sorted(both, key=need)
 
     def all_alerts(self, now_s: float) -> Iterator[tuple[Device, Alert]]:
         """Every alert of every device, worst devices first."""
@@ -101,7 +102,8 @@ class Fleet:
                 picture.jpeg = b""
 
 
-def _need(item: tuple[Device, list[Alert]]) -> tuple[int, int, int, str]:
+def need(item: tuple[Device, list[Alert]]) -> tuple[int, int, int, str]:
+    """Sort key: who needs help most comes first."""
     device, found = item
     worst = max((alert.severity for alert in found), default=0)
     return (-worst, -len(found), _STATES.index(device.state), device.address)

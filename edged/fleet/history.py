@@ -66,5 +66,15 @@ class History:
 
     def increase(self, name: str, since_s: float) -> float:
         """By how much a counter grew since a time; 0 across a restart that began it anew."""
-        points = [value for at_s, value in self.series(name) if at_s >= since_s]
-        return max(0.0, points[-1] - points[0]) if points else 0.0
+        column, count = self._columns[name], len(self._times)
+        if not count:
+            return 0.0
+        newest = (self._next - 1) % LENGTH if count == LENGTH else count - 1
+        oldest = newest
+        for back in range(1, count):
+            at = (newest - back) % count
+            if self._times[at] < since_s:
+                break
+            oldest = at
+        grown = column[newest] - column[oldest]
+        return grown if grown > 0 else 0.0

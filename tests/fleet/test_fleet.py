@@ -190,6 +190,24 @@ def test_the_engines_own_remedy_is_told():
     assert (alert.remedy, alert.severity) == ("Turn it.", Severity.WARNING)
 
 
+def test_a_device_whose_retained_status_is_taken_back_is_gone():
+    """That is how an operator takes a device off the broker."""
+    fleet = fleet_of(("status", kit.status()))
+    fleet.feed(f"{BASE}/status", b"", 1.0)
+    assert fleet.devices == {}
+
+
+def test_a_counter_that_began_anew_has_not_grown():
+    """The engine was restarted in between."""
+    fleet = Fleet()
+    for at_s, shown in ((0.0, 50), (10.0, 80), (20.0, 3)):
+        fleet.feed(f"{BASE}/health", kit.health(shown=shown), at_s)
+    history = fleet.devices["museum/booth-7"].history
+    assert (history.increase("answered", 0.0), history.increase("answered", 15.0)) == (0.0, 0.0)
+    fleet.feed(f"{BASE}/health", kit.health(shown=9), 30.0)
+    assert history.increase("answered", 15.0) == 6.0
+
+
 def test_a_forgotten_device_comes_back_when_it_speaks():
     """And takes its pictures along."""
     fleet = fleet_of(("image/booth", kit.JPEG), ("result/booth", kit.result()))

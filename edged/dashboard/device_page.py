@@ -1,0 +1,212 @@
+"""The page of one device: state, alerts, charts, pictures, events, what runs there."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from nicegui import ui
+
+from edged.dashboard.actions import Actions, Still
+from edged.dashboard.board import Board, row
+from edged.dashboard.charts import TITLES, lines
+from edged.dashboard.shell import COLOURS, chip
+from edged.fleet.alerts import Alert
+from edged.fleet.caller import Caller
+from edged.fleet.device import Device
+
+PERIOD_S = 2.0
+_EVENTS = 30
+_FIGURES = (
+    ("fps", "pictures/s"), ("p95", "latency p95"), ("outbox", "waiting"), ("refused", "refused"),
+    ("drops", "dropped"), ("cpu", "CPU"), ("gpu", "GPU"), ("runtime", "runs on"),
+    ("isolation", "isolation"), ("seen", "heard"),
+)  # fmt: skip
+
+
+class DevicePage:
+    """One browser's view of one device.
+
+    Args:
+        board: what is shown.
+        caller: gives commands.
+        site: of the device.
+        name: of the device.
+        still: asks for the session again.
+    """
+
+    def __init__(self, board: Board, caller: Caller, site: str, name: str, still: Still) -> None:
+        self._board = board
+        self._address = f"{site}/{name}"
+        self._revision = -1
+        self._drawn_at_s = 0.0
+        self._shown: dict[str, str] = {}  # camera -> result id
+        with ui.row().classes("items-center q-gutter-sm"):
+            self._state = chip("", "unknown").props("size=lg")
+            ui.label(self._address).classes("text-h5")
+            self._reason = ui.label().classes("text-grey")
+        self._alerts = ui.column().classes("w-full gap-1")
+        with ui.row().classes("w-full gap-2 figures"):
+            self._figures = {key: _tile(label) for key, label in _FIGURES}
+        Actions(caller, site, name, still)
+        with ui.tabs().props("dense no-caps align=left").classes("w-full") as tabs:
+            for tab in ("Charts", "Pictures", "Events", "Info"):
+                ui.tab(tab)
+        with ui.tab_panels(tabs, value="Charts").props("keep-alive").classes("w-full"):
+            with ui.tab_panel("Charts").classes("q-pa-none q-pt-sm"), _grid():
+                self._charts = [ui.echart({}).style("height: 220px") for _ in TITLES]
+            with ui.tab_panel("Pictures").classes("q-pa-none"):
+                self._pictures = ui.row().classes("w-full q-gutter-md")
+            with ui.tab_panel("Events").classes("q-pa-none"):
+                self._events = ui.column().classes("w-full q-gutter-y-xs")
+            with ui.tab_panel("Info").classes("q-pa-none"):
+                self._info = ui.column().classes("w-full")
+        self._info_shown: dict[str, Any] = {}
+        self.refresh()
+        ui.timer(PERIOD_S, self.refresh)
+
+    def refresh(self) -> None:
+        """Show what is now."""
+        now_s = time.monotonic()
+        with self._board.device(self._address) as found:
+            if found is None:
+                self._reason.text = "Nothing was heard of such a device."
+                return
+            device, said = found
+            changed = device.revision != self._revision
+            self._revision = device.revision
+            self._show_head(device, said, now_s)
+            if changed:
+                self._show_pictures(device)
+                self._show_events(device)
+                self._show_info(device)
+            drawn = device.health_at_s
+            options = lines(device, now_s, time.time() * 1000) if drawn != self._drawn_at_s else []
+            self._drawn_at_s = drawn
+        for chart, wanted in zip(self._charts, options, strict=False):
+            chart.options.clear()
+            chart.options.update(wanted)
+            chart.update()
+
+    def _show_head(self, device: Device, said: list[Alert], now_s: float) -> None:
+        figures = row(device, said, now_s)
+        self._state.text = device.state
+        self._state.props(f"color={COLOURS.get(device.state, 'grey-6')}")
+        self._reason.text = str(figures["reason"])
+        for key, label in self._figures.items():
+            label.text = str(figures[key])
+        key = repr(said)
+        if self._shown.get("alerts") == key:
+            return
+        self._shown["alerts"] = key
+        self._alerts.clear()
+        with self._alerts:
+            for alert in said:
+                with ui.row().classes("w-full items-baseline q-gutter-sm no-wrap"):
+                    chip(alert.severity.name.lower(), alert.severity.name.lower())
+                    ui.label(alert.text).classes("text-weight-medium")
+                    ui.label(alert.remedy).classes("text-grey")
+
+    def _show_pictures(self, device: Device) -> None:
+        now = {camera: one.result.id for camera, one in device.pictures.items() if one.result}
+        if now == {c: i for c, i in self._shown.items() if c != "alerts"} and now:
+            return
+        self._shown = {**{k: v for k, v in self._shown.items() if k == "alerts"}, **now}
+        self._pictures.clear()
+        with self._pictures:
+            if not now:
+                ui.label("No picture since the dashboard began to listen.").classes("text-grey")
+            for camera, picture in device.pictures.items():
+                result = picture.result
+                if result is None:
+                    continue
+                with ui.card().classes("q-pa-sm gap-1 w-[24rem] max-w-full"):
+                    if picture.jpeg:
+                        ui.image(f"/picture/{self._address}/{camera}?id={result.id}").classes(
+                            "w-full"
+                        ).props(f'alt="last picture of {camera}" fit=contain no-spinner')
+                    actions = [face.action for face in result.faces]
+                    ui.label(f"{camera}: {result.scene}").classes("text-weight-medium")
+                    ui.label(
+                        f"faces: {actions.count('swapped')} swapped, "
+                        f"{actions.count('filled')} filled"
+                        + (
+                            f", {actions.count('slot')} in the template"
+                            if "slot" in actions
+                            else ""
+                        )
+                    )
+                    ui.label(f"no. {result.seq}, {_clock(result.ts_ms)}").classes("text-grey")
+                    if result.builtin:
+                        ui.label("made by the built-in models").classes("text-warning")
+
+    def _show_events(self, device: Device) -> None:
+        self._events.clear()
+        with self._events:
+            if not device.events:
+                ui.label("No event so far.").classes("text-grey")
+            for _at, event in list(device.events)[: -_EVENTS - 1 : -1]:
+                with ui.row().classes("w-full items-baseline q-gutter-sm no-wrap"):
+                    ui.label(_clock(event.ts_ms)).classes("text-grey figures")
+                    ui.label(event.event[:60]).classes("text-weight-medium")
+                    ui.label(event.reason[:80])
+                    if event.data:
+                        ui.label(json.dumps(event.data)[:200]).classes("text-grey ellipsis")
+
+    def _show_info(self, device: Device) -> None:
+        if device.info == self._info_shown:
+            return
+        self._info_shown = device.info
+        self._info.clear()
+        with self._info:
+            models = device.info.get("models")
+            if isinstance(models, dict):
+                _models(models)
+            rest = {key: value for key, value in device.info.items() if key != "models"}
+            ui.label(json.dumps(rest, indent=2)[:40_000]).classes(
+                "font-mono text-xs whitespace-pre-wrap break-all w-full"
+            )
+
+
+def _grid() -> ui.element:
+    """As many charts side by side as there is room for."""
+    return (
+        ui.element("div")
+        .classes("w-full")
+        .style(
+            "display: grid; gap: 8px; "
+            "grid-template-columns: repeat(auto-fill, minmax(min(380px, 100%), 1fr))"
+        )
+    )
+
+
+def _tile(label: str) -> ui.label:
+    with ui.card().classes("tile").props("flat bordered"):
+        value = ui.label("-").classes("text-subtitle1 text-weight-medium")
+        ui.label(label).classes("text-caption text-grey")
+    return value
+
+
+def _models(models: dict[str, Any]) -> None:
+    """Which model, under which licence, seen with which weights."""
+    keys = ("kind", "licence", "commercial", "verified", "sha256")
+    columns = [{"name": k, "label": k, "field": k, "align": "left"} for k in ("model", *keys)]
+    rows = [
+        {"model": str(name)[:64], **{k: str(one.get(k, ""))[:64] for k in keys}}
+        for name, one in list(models.items())[:200]
+        if isinstance(one, dict)
+    ]
+    ui.table(columns=columns, rows=rows, row_key="model").props("flat dense wrap-cells").classes(
+        "w-full"
+    )
+
+
+def _clock(ts_ms: int) -> str:
+    """Time of day where the dashboard runs; dates of other days."""
+    try:
+        then = time.localtime(ts_ms / 1000)
+    except (OverflowError, OSError, ValueError):
+        return "?"
+    same = then[:3] == time.localtime()[:3]
+    return time.strftime("%H:%M:%S" if same else "%Y-%m-%d %H:%M", then)
