@@ -6,20 +6,14 @@ guard, and then nothing leaves (design: no calibration, refuse).
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
+from edged import tables
 from edged.errors import ConfigError
 from edged.resources import data_folder
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover - the floor's interpreter
-    import tomli as tomllib
-
 
 SITE_GUARD = Path("/etc/edged/calibration/guard.toml")
 """The operator's own bounds of the guard, over those that ship."""
@@ -108,17 +102,22 @@ def load(*paths: Path) -> Calibration:
     for path in paths:
         if not path.is_file():
             continue
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-            read = msgspec.convert(table, Calibration)
-        except OSError as error:
-            msg = f"{path} cannot be read: {error.strerror}; correct its mode or owner"
-            raise ConfigError(msg) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-            msg = f"{path}: {error}; correct it (the README shows the form)"
-            raise ConfigError(msg) from error
+        read = parse(tables.read_bytes(path), path)
         merged = Calibration(
             recognisers={**merged.recognisers, **read.recognisers},
             swappers={**merged.swappers, **read.swappers},
         )
     return merged
+
+
+def parse(raw: bytes, path: Path) -> Calibration:
+    """The bounds in TOML text; `path` is where it stands.
+
+    Raises:
+        ConfigError: it is no TOML or not of this form; with every problem.
+    """
+    walk = tables.Walk(base=path.parent, root=Calibration)
+    found = tables.build(Calibration, tables.parse(raw, path), walk)
+    if walk.problems:
+        raise ConfigError(*(f"{path}: {problem}" for problem in walk.problems))
+    return found

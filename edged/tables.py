@@ -8,6 +8,7 @@ mean ...?)`.  Knows TOML and structs; knows nothing of what the tables mean.
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import math
 import os
@@ -28,15 +29,20 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover - the floor of 3.10
     import tomli as tomllib
 
-MAX_FILE_BYTES = 1024 * 1024
+MAX_FILE_BYTES = 512 * 1024
 """A configuration above this is a mistake; it also bounds what the parser is fed."""
 
 CREDENTIALS = "$CREDENTIALS_DIRECTORY/"
 """A path may begin so: the folder that systemd's `LoadCredential=` fills."""
 
 _SHOWN_CHARS = 60
+_MAX_ERROR_CHARS = 200
+_MAX_WORD_CHARS = 64
+"""No key or name is longer; what is cannot be a slip of one."""
+_MAX_PROBLEMS = 100
+"""Shown of one file: who sees so many has the wrong file, and each costs a search for hints."""
 _SECRET = re.compile(r"pass(word|phrase|wd)?$|secret$|token$|(^|_)key$|psk$", re.IGNORECASE)
-_BARE_KEY = re.compile(r"^[A-Za-z0-9_-]+$")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _WORDS = {
     "`int`": "a whole number",
     "`float`": "a number",
@@ -67,11 +73,22 @@ class Walk:
 
     def bad(self, path: str, reason: str, value: object = msgspec.UNSET, hint: str = "") -> None:
         """Notes one problem; `value` is shown unless its key says that it is a secret."""
-        if path in self._paths:
+        if path in self._paths or self.full:
             return
         self._paths.add(path)
         shown = "" if value is msgspec.UNSET else f" = {show_value(path, value)}"
         self.problems.append(f"{path}{shown}: {reason}{hint}")
+        if len(self._paths) == _MAX_PROBLEMS:
+            self.problems.append(f"{path}: and more; only the first {_MAX_PROBLEMS} are shown")
+
+    def hint(self, word: str, known: Iterable[object]) -> str:
+        """See :func:`did_you_mean`; nothing once nobody would read it."""
+        return "" if self.full else did_you_mean(word, known)
+
+    @property
+    def full(self) -> bool:
+        """Whether so much is wrong that no more is noted."""
+        return len(self._paths) >= _MAX_PROBLEMS
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -80,16 +97,27 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: when it cannot be read, is too large or is not TOML.
     """
+    return parse(read_bytes(path), path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """A TOML file as it is.
+
+    Raises:
+        ConfigError: when it cannot be read or is too large.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a usable path"
+        if isinstance(error, PermissionError):
+            reason = f"{reason}; correct its mode or owner"
         raise ConfigError(f"{path}: cannot be read: {reason}") from error
     if len(raw) > MAX_FILE_BYTES:
         size = f"{MAX_FILE_BYTES // 1024} KiB"
         raise ConfigError(f"{path}: larger than {size}; is it the right file?")
-    return parse(raw, path)
+    return raw
 
 
 def parse(raw: bytes, path: Path) -> dict[str, Any]:
@@ -107,7 +135,7 @@ def parse(raw: bytes, path: Path) -> dict[str, Any]:
     except RecursionError as error:
         raise ConfigError(f"{path}: tables or lists are nested too deeply") from error
     except ValueError as error:  # TOMLDecodeError, and int() on thousands of digits
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+        raise ConfigError(f"{path}: not valid TOML: {str(error)[:_MAX_ERROR_CHARS]}") from error
 
 
 def build(cls: type[S], tree: Mapping[str, Any], walk: Walk, path: str = "") -> S:
@@ -116,10 +144,10 @@ def build(cls: type[S], tree: Mapping[str, Any], walk: Walk, path: str = "") -> 
     A field that fails takes its default (None where it has none), so that the checks
     across tables can still run; the caller must not use the struct if there are problems.
     """
-    infos = {info.encode_name: info for info in msgspec.structs.fields(cls)}
+    infos = _fields(cls)
     for key in tree:
-        if key not in infos:
-            hint = _place(walk.root, key) or did_you_mean(key, infos)
+        if key not in infos and not walk.full:
+            hint = _place(walk.root, key) or walk.hint(key, infos)
             walk.bad(join(path, key), "unknown key", hint=hint)
     made: dict[str, Any] = {}
     for key, info in infos.items():
@@ -133,6 +161,12 @@ def build(cls: type[S], tree: Mapping[str, Any], walk: Walk, path: str = "") -> 
         if info.required:
             made.setdefault(info.name, None)
     return cls(**made)
+
+
+@functools.cache
+def _fields(cls: type[msgspec.Struct]) -> Mapping[str, msgspec.structs.FieldInfo]:
+    """Fields by the names that they have in a file; msgspec works their types out each time."""
+    return {info.encode_name: info for info in msgspec.structs.fields(cls)}
 
 
 def convert(kind: Any, value: object, walk: Walk, path: str) -> Any:
@@ -205,7 +239,7 @@ def _convert_leaf(kind: Any, value: object, walk: Walk, path: str) -> Any:
         choices = get_args(kind) if get_origin(kind) is Literal else ()
         if choices and isinstance(value, str):
             named = ", ".join(f'"{choice}"' for choice in choices if choice)
-            walk.bad(path, f"must be one of {named}", value, did_you_mean(value, choices))
+            walk.bad(path, f"must be one of {named}", value, walk.hint(value, choices))
         else:
             walk.bad(path, _reason(error, kind), value)
     except (OverflowError, ValueError, TypeError):  # an integer beyond 64 bits, a date
@@ -232,7 +266,7 @@ def _reason(error: msgspec.ValidationError, kind: Any) -> str:
     for extra in get_args(kind)[1:] if get_origin(kind) is Annotated else ():
         if isinstance(extra, msgspec.Meta) and extra.description:
             return f"needs {extra.description}"
-    text = str(error).split(" - at ")[0]
+    text = str(error).split(" - at ")[0][:_MAX_ERROR_CHARS]
     for word, plain in _WORDS.items():
         text = text.replace(word, plain)
     return text.replace("Expected", "needs").replace("|", "or") if text else "is of no use here"
@@ -240,6 +274,8 @@ def _reason(error: msgspec.ValidationError, kind: Any) -> str:
 
 def did_you_mean(word: str, known: Iterable[object]) -> str:
     """` (did you mean "x"?)` for the nearest known word, or nothing."""
+    if len(word) > _MAX_WORD_CHARS:
+        return ""
     names = {str(name).lower().replace("-", "_"): str(name) for name in known if name}
     near = difflib.get_close_matches(word.lower().replace("-", "_"), names, n=1, cutoff=0.6)
     return f' (did you mean "{names[near[0]]}"?)' if near else ""
@@ -247,13 +283,23 @@ def did_you_mean(word: str, known: Iterable[object]) -> str:
 
 def _place(root: type[msgspec.Struct] | None, key: str) -> str:
     """` (it belongs in [x])` for a key that another table has, and only one."""
-    tables = sorted({table for table, name in keys(root) if name == key and table}) if root else []
+    tables = _homes(root).get(key, ()) if root else ()
     return f" (it belongs in [{tables[0]}])" if len(tables) == 1 else ""
+
+
+@functools.cache
+def _homes(root: type[msgspec.Struct]) -> Mapping[str, tuple[str, ...]]:
+    """The tables, other than the file's own, that know a key."""
+    homes: dict[str, tuple[str, ...]] = {}
+    for table, key in dict.fromkeys(keys(root)):
+        if table:
+            homes[key] = (*homes.get(key, ()), table)
+    return homes
 
 
 def keys(cls: type[msgspec.Struct], path: str = "") -> Iterator[tuple[str, str]]:
     """Every (table, key) that a struct knows; a table of names is shown as `x.NAME`."""
-    for info in msgspec.structs.fields(cls):
+    for info in _fields(cls).values():
         kind = info.type
         where = join(path, info.encode_name)
         if get_origin(kind) is dict:
@@ -266,7 +312,8 @@ def keys(cls: type[msgspec.Struct], path: str = "") -> Iterator[tuple[str, str]]
 
 def join(path: str, key: str) -> str:
     """`path.key`, the key quoted where TOML would need it."""
-    shown = key if _BARE_KEY.match(key) else json.dumps(key[:_SHOWN_CHARS])
+    bare = len(key) <= _MAX_WORD_CHARS and _BARE_KEY.fullmatch(key)
+    shown = key if bare else json.dumps(key[:_SHOWN_CHARS])
     return f"{path}.{shown}" if path else shown
 
 

@@ -84,6 +84,15 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
         load(path)
 
 
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = " + "9" * 5000, "x" * 2_000_000])
+def test_a_file_that_attacks_its_reader_is_named(tmp_path, text):
+    """Deep nesting, a giant integer and a giant file are errors of the configuration."""
+    path = tmp_path / "wrong.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"wrong\.toml"):
+        load(path)
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     """A mode that forbids reading is an error with a remedy, not a traceback."""
     path = write(tmp_path / "shut.toml")
@@ -91,7 +100,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     def denied(*_args, **_more):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(type(path), "read_text", denied)
+    monkeypatch.setattr(type(path), "open", denied)
     with pytest.raises(ConfigError, match="mode or owner"):
         load(path)
 

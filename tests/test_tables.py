@@ -136,12 +136,36 @@ def test_what_is_no_toml_is_one_problem_of_the_file(raw, reason):
         tables.parse(raw, Path("x.toml"))
 
 
+def test_a_key_with_a_line_break_stays_on_one_line():
+    """A problem is one line, whatever the key."""
+    (found,) = problems('"name\\n" = 1\nname = "a"')
+    assert found.startswith('"name\\n": unknown key')
+
+
+@pytest.mark.parametrize("text", ["%s = 1" % ("a" * 5000), '["%s"]' % ("b" * 5000)])
+def test_a_problem_is_short_whatever_is_wrong(text):
+    """Keys and texts of a file are shown up to a bound, also where TOML's reader shows them."""
+    try:
+        found = problems(text)
+    except ConfigError as error:
+        found = list(error.problems)
+    assert found
+    assert max(map(len, found)) < 400
+
+
+def test_only_the_first_hundred_problems_are_told():
+    """A wrong file costs no search for hints for each of its lines."""
+    found = problems("".join(f"key{n} = 1\n" for n in range(5000)))
+    assert len(found) == 101
+    assert "only the first 100 are shown" in found[-1]
+
+
 def test_a_giant_file_is_not_read_to_its_end(tmp_path):
-    """A gigabyte given by mistake costs one mebibyte."""
+    """A gigabyte given by mistake costs half a mebibyte."""
     path = tmp_path / "big.toml"
     with path.open("wb") as file:
         file.truncate(1 << 30)
-    with pytest.raises(ConfigError, match="larger than 1024 KiB"):
+    with pytest.raises(ConfigError, match="larger than 512 KiB"):
         tables.read(path)
 
 

@@ -25,7 +25,7 @@ from edged.config.schema import (
     ProvenanceTable,
 )
 from edged.scene import Scene
-from edged.tables import Walk, did_you_mean
+from edged.tables import Walk
 from edged.transport.lan import is_local
 from edged.transport.link import TlsSettings, is_loopback
 
@@ -89,7 +89,7 @@ def _cameras(config: Config, known: Mapping[str, tuple[str, ...]], walk: Walk) -
                 f"cameras.{tables.join('', name)}.scene",
                 f"there is no table [scenes.{camera.scene}]",
                 camera.scene,
-                did_you_mean(camera.scene, known["scenes"]),
+                walk.hint(camera.scene, known["scenes"]),
             )
 
 
@@ -100,7 +100,7 @@ def _scene(path: str, scene: Scene, identities: tuple[str, ...], walk: Walk) -> 
         _portrait(path, scene, walk)
     for i, identity in enumerate(scene.identities):
         if identity not in identities:
-            hint = did_you_mean(identity, identities)
+            hint = walk.hint(identity, identities)
             reason = "there is no table of this name"
             walk.bad(f"{path}.identities[{i}]", reason, identity, hint)
     _range(walk, f"{path}.slots", scene.slots, (0, 32))
@@ -222,7 +222,7 @@ def _frames(config: Config, cameras: tuple[str, ...], walk: Walk) -> None:
             "frames.default_camera",
             "there is no such camera",
             frames.default_camera,
-            did_you_mean(frames.default_camera, cameras),
+            walk.hint(frames.default_camera, cameras),
         )
     open_net = config.isolation.mode == "off"
     for key in ("endpoint", "view_endpoint"):
@@ -234,7 +234,7 @@ def _frames(config: Config, cameras: tuple[str, ...], walk: Walk) -> None:
     for i, sub in enumerate(frames.imagezmq_subscribe):
         path = f"frames.imagezmq_subscribe[{i}]"
         if sub.camera is not None and sub.camera not in cameras:
-            hint = did_you_mean(sub.camera, cameras)
+            hint = walk.hint(sub.camera, cameras)
             walk.bad(f"{path}.camera", "there is no such camera", sub.camera, hint)
         if sub.address is not None:
             _address(f"{path}.address", sub.address, listens=False, open_net=open_net, walk=walk)

@@ -15,7 +15,7 @@ from edged.config.schema import ModelsTable
 from edged.errors import ConfigError
 from edged.recipe import Recipe, list_recipes
 from edged.scene import Scene
-from edged.tables import Walk, did_you_mean, join
+from edged.tables import Walk, join
 from edged.transport.link import is_loopback
 
 LARGEST_BOOST_PX = 1024
@@ -51,7 +51,7 @@ def check_models(models: ModelsTable, scenes: Mapping[str, Scene], walk: Walk) -
         _swapper(swapper, embedder, shelf, scenes)
     for i, model_id in enumerate(models.accept_licence):
         if model_id not in recipes:
-            hint = did_you_mean(model_id, recipes)
+            hint = walk.hint(model_id, recipes)
             walk.bad(f"models.accept_licence[{i}]", "there is no such model", model_id, hint)
     if models.mirror and not _is_mirror(models.mirror):
         reason = "needs an https:// or file:// address (http:// on this machine alone)"
@@ -115,7 +115,7 @@ class _Shelf:
         if recipe is None:
             fitting = [other.id for other in self.recipes.values() if other.kind == kind]
             reason = "there is no such model; see `edged models list`"
-            self.walk.bad(path, reason, model_id, did_you_mean(model_id, fitting))
+            self.walk.bad(path, reason, model_id, self.walk.hint(model_id, fitting))
             return None
         if recipe.kind != kind:
             self.walk.bad(path, f"is a {recipe.kind}; a {kind} is needed here", model_id)

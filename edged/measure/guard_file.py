@@ -7,20 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from edged.calibration import Calibration, RecogniserBound, SwapperBound, load
-from edged.errors import OperatorError
+from edged.calibration import Calibration, RecogniserBound, SwapperBound, load, parse
+from edged.errors import ConfigError, OperatorError
 from edged.fresh_file import write_fresh
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover - the floor's interpreter
-    import tomli as tomllib
 
 _HEAD = (
     "# Bounds of the guard, measured on this device's own photos: `edged calibrate guard`.\n"
@@ -105,6 +99,6 @@ def _table(kind: str, key: str, entry: Entry) -> str:
 
 def _read(text: str) -> Calibration | None:
     try:
-        return msgspec.convert(tomllib.loads(text), Calibration)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError):
+        return parse(text.encode(), Path())
+    except ConfigError:
         return None

@@ -85,7 +85,16 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         ConfigError: with every problem of the file.
     """
-    tree = tables.read(path)
+    return parse_recipe(tables.read_bytes(path), path)
+
+
+def parse_recipe(raw: bytes, path: Path) -> Recipe:
+    """The recipe in TOML text; `path` is where it stands or would stand.
+
+    Raises:
+        ConfigError: as :func:`read_recipe`.
+    """
+    tree = tables.parse(raw, path)
     walk = tables.Walk(base=path.parent, root=Recipe)
     recipe = tables.build(Recipe, tree, walk)
     if not walk.problems:

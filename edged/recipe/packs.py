@@ -92,8 +92,17 @@ def read_pack(path: Path, recipes: Mapping[str, Recipe]) -> Pack:
     Raises:
         ConfigError: with every problem of the file.
     """
+    return parse_pack(tables.read_bytes(path), path, recipes)
+
+
+def parse_pack(raw: bytes, path: Path, recipes: Mapping[str, Recipe]) -> Pack:
+    """The pack in TOML text; `path` is where it stands or would stand.
+
+    Raises:
+        ConfigError: as :func:`read_pack`.
+    """
     walk = tables.Walk(base=path.parent, root=Pack)
-    pack = tables.build(Pack, tables.read(path), walk)
+    pack = tables.build(Pack, tables.parse(raw, path), walk)
     if not walk.problems:
         if pack.id != path.stem:
             walk.bad("id", f'must be the name of the file, "{path.stem}"', pack.id)
@@ -101,7 +110,7 @@ def read_pack(path: Path, recipes: Mapping[str, Recipe]) -> Pack:
             walk.bad("id", "is the id of a model already", pack.id)
         for i, member in enumerate(pack.members):
             if member not in recipes:
-                hint = tables.did_you_mean(member, recipes)
+                hint = walk.hint(member, recipes)
                 walk.bad(f"members[{i}]", "there is no recipe of this id", member, hint)
         if not pack.archives:
             walk.bad("archives", "needs one address at least")

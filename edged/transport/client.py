@@ -320,7 +320,7 @@ def _encoding(data: bytes) -> str:
 def _answer(parts: list[bytes]) -> Answer:
     try:
         verdict = _VERDICT.decode(parts[0])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise LinkError(
             "what answers there is no edged engine of this version: check --endpoint"
         ) from error

@@ -37,6 +37,18 @@ class ControlIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     data: dict[str, Any] = {}
 
 
+def read_request(body: bytes) -> ControlIn:
+    """The request in a message.
+
+    Raises:
+        ValueError: it is none; the text repeats nothing of it.
+    """
+    try:
+        return msgspec.json.decode(body, type=ControlIn)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise ValueError("not a command of the documented form") from None
+
+
 class ControlServer:
     """Serves `control.sock`.
 
@@ -103,9 +115,9 @@ class ControlServer:
                 return
             ticket, body = parts[:-1], parts[-1]
             try:
-                request = msgspec.json.decode(body, type=ControlIn)
-            except (msgspec.DecodeError, RecursionError, ValueError):
-                bad = error_reply("", "bad-message", "not a command of the documented form")
+                request = read_request(body)
+            except ValueError as error:
+                bad = error_reply("", "bad-message", str(error))
                 self._runner.replies.append((ticket, "", bad))
             else:
                 self._runner.submit(ticket, request, request.name, request.id)
@@ -141,8 +153,22 @@ def ask(endpoint: str, name: str, data: dict[str, Any], *, timeout_s: float = 30
                 f"the engine at {endpoint} did not answer within {timeout_s:g} s; look at its "
                 "log, or start it with `edged run`"
             )
-        return msgspec.json.decode(socket.recv(), type=ReplyDoc)
-    except (zmq.ZMQError, msgspec.DecodeError) as error:
+        return read_reply(socket.recv())
+    except zmq.ZMQError as error:
         raise LinkError(f"the engine at {endpoint} cannot be asked: {error}") from error
     finally:
         context.destroy(linger=0)
+
+
+def read_reply(body: bytes) -> ReplyDoc:
+    """The reply in a message.
+
+    Raises:
+        LinkError: it is none.
+    """
+    try:
+        return msgspec.json.decode(body, type=ReplyDoc)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise LinkError(
+            "what answers there is no edged engine of this version: update the older of the two"
+        ) from error

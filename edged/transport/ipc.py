@@ -149,6 +149,6 @@ def unpack(parts: list[bytes]) -> tuple[Message, list[bytes]]:
         raise ValueError("JSON part too long")
     try:
         message: Message = msgspec.json.decode(parts[1], type=cls)  # type: ignore[assignment]
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(f"not a valid {cls.__name__}") from error
     return message, list(parts[2:])

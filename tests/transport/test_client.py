@@ -10,7 +10,7 @@ import zmq
 from frames_kit import SHOT, serving, until
 
 from edged.errors import ConfigError, FrameError, LinkError
-from edged.transport.client import FrameClient, default_endpoint
+from edged.transport.client import FrameClient, _answer, default_endpoint
 from edged.transport.wire import ConsentEntry, OutgoingPicture, answer
 from edged.verdicts import Reason, Verdict
 
@@ -173,3 +173,10 @@ def test_default_endpoint_is_in_the_run_folder(monkeypatch, tmp_path):
     """Without an endpoint the client looks into the run folder."""
     monkeypatch.setenv("EDGED_RUN_DIR", str(tmp_path))
     assert default_endpoint() == f"ipc://{tmp_path}/frames.sock"
+
+
+@pytest.mark.parametrize("part", [b"", b"\xff", b'{"verdict":"queued\xe7', b"[" * 100_000])
+def test_an_answer_that_is_none_is_a_link_error(part):
+    """Bytes that are no UTF-8 among them: the sender is told what to check."""
+    with pytest.raises(LinkError, match="check --endpoint"):
+        _answer([part])

@@ -7,7 +7,7 @@ import zmq
 from outbox_kit import ok_reply
 
 from edged.errors import LinkError
-from edged.transport.control import ControlIn, ControlServer, ask
+from edged.transport.control import ControlIn, ControlServer, ask, read_reply
 
 
 @pytest.fixture
@@ -87,3 +87,10 @@ def test_several_people_ask_at_a_time(endpoint):
 def test_only_the_owner_can_open_it(tmp_path):
     """The socket's mode is the access control."""
     assert (tmp_path / "control.sock").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff", b'{"id":"\xff"}', b"[" * 100_000, b"{}"])
+def test_a_reply_that_is_none_is_a_link_error(body):
+    """Bytes that are no UTF-8 among them: the command says what to do, and shows no traceback."""
+    with pytest.raises(LinkError, match="no edged engine of this version"):
+        read_reply(body)

@@ -387,3 +387,10 @@ def test_it_stops_with_an_uplink_that_does_not_read(tmp_path, outbox, connect):
         server.wake()
         begun_s = time.monotonic()
     assert time.monotonic() - begun_s < 5
+
+
+@pytest.mark.parametrize("json", [b"", b"\xff", b'{"broker":"do\xc0wn"}', b"[" * 100_000, b"{}"])
+def test_a_message_that_is_none_is_told_in_fixed_words(json):
+    """Nothing of it is in the text that is logged, nor what a decoder says of its bytes."""
+    with pytest.raises(ValueError, match=r"^not a valid Beat$"):
+        unpack([b"beat", json])
