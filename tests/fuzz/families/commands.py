@@ -15,7 +15,9 @@ from fuzz.harness import Family, Parser
 from fuzz.mutate import CANARY, INTEGERS, TEXTS, Pairs, changed, text
 
 from edged import daemon
-from edged.daemon import orders, uplink_events
+from edged.daemon import once, orders, uplink_events
+from edged.daemon.command_reply import OrderError
+from edged.daemon.once import Once
 from edged.daemon.orders import Orders
 from edged.daemon.uplink_state import LinkState
 from edged.errors import EdgedError
@@ -48,10 +50,11 @@ class Commands(Family):
             for name in every
             if name.startswith("command_")
         ]
-        data = ("Orders.__call__", "Orders._replay", "Orders._purge", "Orders._known")
+        data = ("Orders.__call__", "Orders._record", "Orders._replay", "Orders._purge", "_fail")
         return (
             *(Parser(module) for module in modules),
             Parser(orders, only=data),
+            Parser(once),
             Parser(topics, only=("Topics.command_of", "is_name")),
             Parser(outbox_rows, only=("PurgeSelector",)),
             Parser(control, only=("read_request",)),
@@ -63,6 +66,7 @@ class Commands(Family):
 
     def fresh(self) -> None:
         self._now_s, self._wall_ms, self._synced = 1000.0, _WALL_MS, True
+        self._once = Once(self._answered)
         self._asked: list[tuple[str, Pairs]] = []
         self._mood = ""
         settings = UplinkSettings(site="hall", device="booth-1")
@@ -74,11 +78,11 @@ class Commands(Family):
                       Connected(session_present=True, protocol="5")):  # fmt: skip
             self._link.feed(event, self._now_s)
         self._orders = Orders(
-            outbox=StubOutbox(), frames=StubFrames(), health=Health(0.0, 0), cameras={"booth",
-            "hall"},
+            outbox=StubOutbox(), frames=StubFrames(), health=Health(0.0, 0),
+            cameras=lambda: ("booth", "hall"),
             wake=lambda: None, state_changed=lambda: None, event=self._event,
             overview=lambda: {"state": "online"}, notary=Notary(self._key, "booth-1", "hall"),
-            calibrate=lambda data: {"asked": len(data)},
+            more=dict.fromkeys(("reload", "selftest", "calibrate"), self._more),
         )  # type: ignore[arg-type]  # fmt: skip
 
     def make(self, rng: Random) -> Any:
@@ -89,7 +93,7 @@ class Commands(Family):
         if self._mood:
             passed_s = 0.0 if self._mood == "hurry" else 0.2
         set_ms = rng.choice((-3_600_000, 3_600_000, 2000)) if rng.random() < 0.01 else 0
-        name = rng.choice(_NAMES)
+        name = rng.choice((*_NAMES, "purge", "replay"))
         draw = rng.random()
         if draw < 0.15:
             tree = Pairs([("name", rng.choice((*_NAMES, "calibrate", "outbox", "status")))])
@@ -151,15 +155,24 @@ class Commands(Family):
 
     def _obey(self, command: Any) -> bool:
         """The engine's part; its answer tells nothing of the command but its id."""
-        try:
-            reply = self._orders(command)
-        except (EdgedError, ValueError) as error:
-            raise AssertionError("orders answer errors themselves") from error
+        reply = self._once(command) if isinstance(command, CommandIn) else self._answered(command)
         assert reply.id == command.id
         if CANARY not in reply.id:
             reply.data.pop("receipt", None)  # holds a digest of what was asked
             assert CANARY not in msgspec.json.encode(reply).decode(), "a reply repeats its command"
         return reply.status == "ok"
+
+    def _answered(self, command: Any) -> ReplyDoc:
+        try:
+            return self._orders(command)
+        except (EdgedError, ValueError) as error:
+            raise AssertionError("orders answer errors themselves") from error
+
+    @staticmethod
+    def _more(data: Any) -> dict[str, Any]:
+        if data:
+            raise OrderError("bad-data", "it takes no data", {"at_most": 0})
+        return {"done": ["well", 1.0, None]}
 
     def _harmless(self, payload: bytes, topic: str) -> None:
         """What the broker is told: a fixed form, and of the command its well-formed id at most."""
