@@ -52,7 +52,7 @@ class Frames(Family):
             (Admission(named, FrameLimits(**_FAST)), named),
             (Admission(single, FrameLimits(**_FAST)), single),
             (Admission(named, FrameLimits(**_FAST, **tight)), named),
-            (Admission(named, FrameLimits(clients=4, rate_per_s=1, burst=2)), named),
+            (Admission(named, FrameLimits(clients=4, rate_per_s=1e-9, burst=2)), named),
         ]
 
     def make(self, rng: Random) -> Any:
