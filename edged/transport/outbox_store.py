@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 DATABASE = "outbox.db"
 KEYS = "outbox.keys"
 MARKS = "outbox.marks"
+_ROWS_OF_A_DATABASE = 1 << 40
+"""More than one will ever have."""
 _NONCES = {b"doc": (1).to_bytes(12, "big"), b"picture": (2).to_bytes(12, "big")}
 """A key seals one document and one picture in its life, so two fixed nonces never repeat
 under it (NIST SP 800-38D, 8.2.1)."""
@@ -74,6 +76,7 @@ class Store:
         self.checkpoint_due = False
         self.unchecked_bytes = 0
         self.damaged: Path | None = None
+        self._databases_lost = 0  # while running
         self.marks = Marks(folder / MARKS)
         try:
             self._open()
@@ -136,6 +139,11 @@ class Store:
         log.error("database %s damaged: set aside, a new session begins", path)
         self.on_event("outbox-damaged", "new-session", {})
         self._open()
+        # Rows of the lost database are under way: an acknowledgement of one of them must not
+        # go to another that has its number now.
+        self._databases_lost += 1
+        first = self._databases_lost * _ROWS_OF_A_DATABASE
+        self.conn.execute("INSERT INTO sqlite_sequence VALUES ('rows', ?)", (first,))
 
     def close(self) -> None:
         """Empty the log into the database and let go of both files."""

@@ -79,6 +79,26 @@ def test_damage_met_while_running_begins_a_new_session(tmp_path):
     box.close()
 
 
+def test_a_late_acknowledgement_goes_to_no_other_row(tmp_path):
+    """Numbers of rows that were handed out before damage was met are not used again."""
+    box = open_box(tmp_path / "o", [])
+    put_many(box, 20)
+    under_way = box.pending(100)
+    box._store.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with (tmp_path / "o" / "outbox.db").open("r+b") as file:
+        file.seek(8192)
+        file.write(b"\xff" * 8192 * 3)
+    box._store.conn.execute("PRAGMA shrink_memory")
+    with pytest.raises(FrameError):
+        put_many(box, 5)
+    put_many(box, 30)
+    depth = box.stats().depth
+    assert not set(box.pending(100)) & set(under_way)
+    box.ack(*under_way)
+    assert box.stats().depth == depth
+    box.close()
+
+
 def test_a_lost_key_file_keeps_session_and_numbers(tmp_path):
     """Unsent rows become "damaged" gaps, delivered ones go quietly, counting goes on."""
     folder, events = tmp_path / "o", []
