@@ -2,9 +2,9 @@
 
 Every part but one is real, process boundary, sockets, outbox and guard included.
 
-Three are broken as long as the file that `EDGED_FAULT_FILE` names is there: `lapsing-swapper`
-gives the face back, `lapsing-detector` (one family of two) sees nothing, `lapsing-recogniser`
-(the guard's) raises.
+`lapsing` has parts that are broken as long as the file that `EDGED_FAULT_FILE` names says so:
+`swapper` gives the face back, `detector` (one family of two) sees nothing, `recogniser` (the
+guard's) raises.
 
 Two kinds strike on demand: they wait for the file that `EDGED_FAULT_FILE` names, take it
 away and harm the next run of a session (`Booth.strike` does it and waits).
@@ -89,23 +89,26 @@ def struck():
     return True
 
 
-def lapsed():
-    """Whether the part is broken just now."""
-    return Path(os.environ["EDGED_FAULT_FILE"]).exists()
+def lapsed(part):
+    """Whether a part is broken just now."""
+    try:
+        return Path(os.environ["EDGED_FAULT_FILE"]).read_text() == part
+    except FileNotFoundError:
+        return False
 
 
 class LapsingSwapper(Swapper):
     """Gives back what it got."""
 
     def run(self, targets, sources):
-        return Swapped(np.array(targets)) if lapsed() else super().run(targets, sources)
+        return Swapped(np.array(targets)) if lapsed("swapper") else super().run(targets, sources)
 
 
 class LapsingRecogniser(Embedder):
     """Raises, when it is the guard's."""
 
     def raw(self, crops):
-        if self.session.model_id == "test_mbf" and lapsed():
+        if self.session.model_id == "test_mbf" and lapsed("recogniser"):
             raise EngineError("the recogniser failed")
         return super().raw(crops)
 
@@ -117,7 +120,7 @@ class LapsingDetector:
         self._inner, self.family = inner, inner.family
 
     def __call__(self, picture, side):
-        return Detections.none(self.family) if lapsed() else self._inner(picture, side)
+        return Detections.none(self.family) if lapsed("detector") else self._inner(picture, side)
 
 
 SPOILT = weakref.WeakSet()
@@ -163,11 +166,8 @@ REAL_RUN = onnx.plain_run
 KIND = sys.argv.pop(1)
 if KIND in ATTACKS:
     loading.Swapper = FaultySwapper
-elif KIND == "lapsing-swapper":
-    loading.Swapper = LapsingSwapper
-elif KIND == "lapsing-recogniser":
-    loading.Embedder = LapsingRecogniser
-elif KIND == "lapsing-detector":
+elif KIND == "lapsing":
+    loading.Swapper, loading.Embedder = LapsingSwapper, LapsingRecogniser
     loading.Scrfd = lambda *a: LapsingDetector(Scrfd(*a))
 elif KIND == "raising-recogniser":
     loading.Embedder = Raising

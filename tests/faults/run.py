@@ -81,7 +81,7 @@ def _run(kinds, times, seed, as_machine):
 
         def progress(row):
             bar.update(task, description=row.kind, completed=sum(r.injected for r in matrix.rows))
-            if row.took_s and not as_machine and not screen.is_terminal:
+            if row.took_s and not screen.is_terminal:
                 screen.print(f"{row.kind}: {row.injected} in {row.took_s:.0f} s", highlight=False)
 
         matrix = Matrix(judge, seed, progress)

@@ -6,12 +6,12 @@ import contextlib
 import time
 import uuid
 
+from faults.kinds import FLOWS_WITHIN_S
 from faults.pictures import jpeg, picture
 
 from edged.errors import LinkError
 from edged.transport.client import FrameClient
 
-FLOWS_WITHIN_S = 90.0
 SETTLES_WITHIN_S = 60.0
 
 

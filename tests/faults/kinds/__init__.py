@@ -8,14 +8,17 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import random
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from faults.usual import SECTIONS
 
 if TYPE_CHECKING:
     from faults.site import Site
+
+FLOWS_WITHIN_S = 90.0
+"""After a fault something must arrive again; on a machine that others use as well."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,37 @@ def all_kinds() -> list[Kind]:
     return found
 
 
-def grouped(kinds: Iterable[Kind]) -> list[list[Kind]]:
+def grouped(
+    kinds: Iterable[Kind], key: Callable[[Kind], object] = lambda kind: kind.needs
+) -> list[list[Kind]]:
     """The kinds by their needs, groups and members in the order in which they came."""
-    groups: dict[tuple[object, ...], list[Kind]] = {}
+    groups: dict[object, list[Kind]] = {}
     for kind in kinds:
-        groups.setdefault(kind.needs, []).append(kind)
+        groups.setdefault(key(kind), []).append(kind)
     return list(groups.values())
+
+
+def together(kinds: Sequence[Kind]) -> Kind:
+    """One kind that is all of some that have the same needs, in an order of chance.
+
+    Between two of them something must arrive.  Its accounts are theirs together, so that
+    gaps and refusals are taken from all when they are from one.
+    """
+
+    def inject(site: Site, chance: random.Random) -> None:
+        for kind in chance.sample(kinds, len(kinds)):
+            there = site.delivered()
+            try:
+                kind.inject(site, chance)
+                site.until(lambda t=there: site.delivered() > t, FLOWS_WITHIN_S, "the flow goes on")
+            except AssertionError as error:
+                raise AssertionError(f"{kind.name}: {error}") from error
+
+    return replace(
+        kinds[0],
+        name=" + ".join(kind.name for kind in kinds),
+        inject=inject,
+        may_gap=any(kind.may_gap for kind in kinds),
+        may_refuse=any(kind.may_refuse for kind in kinds),
+        forgets=any(kind.forgets for kind in kinds),
+    )
