@@ -22,7 +22,7 @@ class Shot:
 
     Attributes:
         number: of its picture.
-        kind: that was injected when it was sent.
+        kind: that was injected when it was answered, or sent.
         places: every (session, seq) that an answer named.
         pictures: SHA-256 of every picture that an answer brought.
         camera: configured name.
@@ -66,9 +66,9 @@ class Ledger:
         self._booked, self._strays = Counter(), set()
 
     def begin(self, kind):
-        """Shots from now on are another kind's; what was booked is not booked again."""
+        """Shots that are answered from now on are this kind's."""
         with self._lock:
-            self._kind, self.problems = kind, []
+            self._kind = kind
 
     def sent(self, shot, number, camera):
         """A shot is about to leave; call it once a shot, resends are the same shot."""
@@ -80,6 +80,7 @@ class Ledger:
         verdict = answer.verdict
         with self._lock:
             entry = self.shots[shot]
+            entry.kind = self._kind
             entry.outcome = f"{verdict.verdict.value}: {verdict.reason.value}"
             if verdict.verdict == "queued":
                 entry.places.add((verdict.session, verdict.seq))
@@ -101,9 +102,13 @@ class Ledger:
         return found
 
     def tally(self, consumer, kind):
-        """Hold what was answered under a kind against what arrived."""
+        """Hold what was answered under a kind against what arrived.
+
+        What belongs to no shot (gaps, repetitions, problems) is booked once, at the next call.
+        """
         with self._lock, consumer._changed:
-            found = Tally(problems=list(self.problems))
+            found = Tally(problems=self.problems)
+            self.problems = []
             by_id = {}
             for key, doc in consumer.results.items():
                 by_id.setdefault(doc["id"], []).append((key, doc["image"]["sha256"]))

@@ -176,7 +176,9 @@ def _said(error):
 
 
 def _book(site, kind, row):
-    tally = site.ledger.tally(site.consumer, kind)
-    for name in ("answered", "refused", "results", "gaps", "repeated", "lost", "duplicated"):
-        setattr(row, name, getattr(tally, name))
-    row.problems += tally.problems
+    row.answered = row.results = 0  # until now they were the load's
+    for part in (kind, *kind.members):
+        tally = site.ledger.tally(site.consumer, part)
+        for name in ("answered", "refused", "results", "gaps", "repeated", "lost", "duplicated"):
+            setattr(row, name, getattr(row, name) + getattr(tally, name))
+        row.problems += tally.problems

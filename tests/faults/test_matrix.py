@@ -12,9 +12,7 @@ from faults.matrix import Matrix
 from faults.table import load_line, violations
 from shots import say
 
-GROUPS = grouped(
-    (kind for kind in all_kinds() if kind.short), key=lambda kind: (kind.needs, kind.may_gap)
-)
+GROUPS = grouped(kind for kind in all_kinds() if kind.short)
 
 
 @pytest.fixture(scope="module")

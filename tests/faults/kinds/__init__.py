@@ -40,6 +40,7 @@ class Kind:
         config: more lines of edged.toml, by the section they belong in.
         alone: what it leaves behind is nobody else's: the site is its own.
         short: it is a part of the short form, with one injection.
+        members: kinds that it is made of, see :func:`together`.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Kind:
     config: Mapping[str, str] = field(default_factory=dict)
     alone: bool = False
     short: bool = True
+    members: tuple[Kind, ...] = ()
 
     @property
     def needs(self) -> tuple[object, ...]:
@@ -85,27 +87,29 @@ def all_kinds() -> list[Kind]:
     return found
 
 
-def grouped(
-    kinds: Iterable[Kind], key: Callable[[Kind], object] = lambda kind: kind.needs
-) -> list[list[Kind]]:
+def grouped(kinds: Iterable[Kind]) -> list[list[Kind]]:
     """The kinds by their needs, groups and members in the order in which they came."""
     groups: dict[object, list[Kind]] = {}
     for kind in kinds:
-        groups.setdefault(key(kind), []).append(kind)
+        groups.setdefault(kind.needs, []).append(kind)
     return list(groups.values())
 
 
 def together(kinds: Sequence[Kind]) -> Kind:
     """One kind that is all of some that have the same needs, in an order of chance.
 
-    Between two of them something must arrive.  Its accounts are theirs together, so that
-    gaps and refusals are taken from all when they are from one.
+    Between two of them something must arrive.  Each shot is booked under the kind that it was
+    answered under; those that may leave gaps come last, when nothing else is under way.
     """
 
     def inject(site: Site, chance: random.Random) -> None:
-        for kind in chance.sample(kinds, len(kinds)):
+        order = sorted(chance.sample(kinds, len(kinds)), key=lambda kind: kind.may_gap)
+        for kind in order:
             there = site.delivered()
             try:
+                if kind.may_gap:
+                    site.until(lambda: site.booth.depth() == 0, FLOWS_WITHIN_S, "the outbox empty")
+                site.ledger.begin(kind.name)
                 kind.inject(site, chance)
                 site.until(lambda t=there: site.delivered() > t, FLOWS_WITHIN_S, "the flow goes on")
             except AssertionError as error:
@@ -115,7 +119,8 @@ def together(kinds: Sequence[Kind]) -> Kind:
         kinds[0],
         name=" + ".join(kind.name for kind in kinds),
         inject=inject,
-        may_gap=any(kind.may_gap for kind in kinds),
-        may_refuse=any(kind.may_refuse for kind in kinds),
+        may_gap=False,
+        may_refuse=False,
         forgets=any(kind.forgets for kind in kinds),
+        members=tuple(kinds),
     )

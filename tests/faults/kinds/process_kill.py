@@ -95,15 +95,15 @@ def run(site, _chance):
 
 
 KINDS = (
-    Kind("engine killed", engine),
+    Kind("engine killed", engine, short=False),
     Kind("engine killed in a commit", engine_in_a_commit),
     Kind("engine killed in a purge", engine_in_a_purge, may_gap=True, may_refuse=True),
-    Kind("engine killed ten times in a row", engine_over_and_over),
+    Kind("engine killed ten times in a row", engine_over_and_over, short=False),
     Kind("uplink killed", uplink),
-    Kind("uplink killed ten times in a row", uplink_over_and_over),
+    Kind("uplink killed ten times in a row", uplink_over_and_over, short=False),
     Kind("broker killed", broker),
     Kind("broker with a memory killed", broker, broker="memory", forgets=True),
-    Kind("engine and uplink killed", both),
+    Kind("engine and uplink killed", both, short=False),
     Kind("everything killed", everything),
-    Kind("edged run killed", run, supervised=True),
+    Kind("edged run killed", run, supervised=True, short=False),
 )

@@ -39,5 +39,6 @@ KINDS = (
     Kind("guard's recogniser fails", partial(lapse, "recogniser"), fault="lapsing",
          may_refuse=True),
     Kind("a model runs out of memory", exhaust, fault="oom"),
-    Kind("a model does not come back", hang, fault="hang", may_refuse=True, config=DEADLINE),
+    Kind("a model does not come back", hang, fault="hang", may_refuse=True, config=DEADLINE,
+         short=False),
 )  # fmt: skip

@@ -65,11 +65,11 @@ def broker_ended(site, _chance):
 
 KINDS = (
     Kind("engine frozen", engine_frozen),
-    Kind("engine frozen for long", engine_silent),
-    Kind("uplink frozen", uplink_frozen),
+    Kind("engine frozen for long", engine_silent, short=False),
+    Kind("uplink frozen", uplink_frozen, short=False),
     Kind("uplink frozen past its keepalive", uplink_silent),
-    Kind("engine restarted", engine_ended),
+    Kind("engine restarted", engine_ended, short=False),
     Kind("uplink restarted", uplink_ended),
-    Kind("engine and uplink restarted", both_ended),
+    Kind("engine and uplink restarted", both_ended, short=False),
     Kind("broker with a memory restarted", broker_ended, broker="memory"),
 )
