@@ -69,6 +69,9 @@ COMMANDS: dict[str, Entry] = {
     "dashboard": Entry(
         "edged.commands.dashboard", "dashboard", "Serve a web page over all devices of a broker."
     ),
+    "simulate": Entry(
+        "edged.commands.simulate", "simulate", "Publish as many devices would, to try a fleet."
+    ),
     "ctl": Entry("edged.commands.ctl", "ctl", "Give a device a command through the broker."),
     "broker": Entry("edged.commands.broker", "app", "Write files for the mosquitto of devices."),
     "audit": Entry("edged.commands.audit", "audit", "Report what this device does with pictures."),

@@ -29,6 +29,7 @@ class Overview:
         found: devices that the search found; total: all.
         states: devices by state; worst: devices by their worst alert.
         alerts: devices by alert.
+        heard: messages of devices so far; unread: others, or such that were not sound.
     """
 
     rows: list[dict[str, Any]]
@@ -37,6 +38,8 @@ class Overview:
     states: dict[str, int]
     worst: dict[str, int]
     alerts: dict[str, int]
+    heard: int
+    unread: int
 
 
 class Board:
@@ -51,12 +54,14 @@ class Board:
         self._fleet = fleet
         self._clock = clock
         self._lock = threading.Lock()
+        self._heard = 0
         self._known: dict[str, tuple[int, float, list[Alert]]] = {}  # revision, at, alerts
 
     def heard(self, topic: str, payload: bytes) -> None:
         """One message of the broker."""
         with self._lock:
-            self._fleet.feed(topic, payload, self._clock())
+            device = self._fleet.feed(topic, payload, self._clock())
+            self._heard += device is not None
 
     @contextmanager
     def device(self, address: str) -> Iterator[tuple[Device, list[Alert]] | None]:
@@ -104,6 +109,8 @@ class Board:
                 states=dict(Counter(device.state for device, _ in both)),
                 worst=dict(Counter(_worst(said) for _, said in both if said)),
                 alerts=dict(Counter(slug for _, said in both for slug in {a.slug for a in said})),
+                heard=self._heard,
+                unread=self._fleet.unread + self._fleet.left_out,
             )
 
     def _alerts(self, device: Device, now_s: float) -> list[Alert]:

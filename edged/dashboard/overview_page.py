@@ -87,6 +87,7 @@ class OverviewPage:
         with ui.row().classes("w-full justify-center"):
             self._pager = ui.pagination(1, 1, direction_links=True, on_change=self._turn)
             self._pager.props("max-pages=7")
+        self._heard = ui.label().classes("text-caption text-grey")
         self.refresh()
         ui.timer(PERIOD_S, self.refresh)
         ui.timer(0.1, self._fit, once=True)
@@ -104,6 +105,8 @@ class OverviewPage:
             one["tint"] = COLOURS.get(one["level"], "grey-6")
         if found.rows != self._table.rows:
             self._table.rows = found.rows
+        unread = f", {found.unread} not understood" if found.unread else ""
+        self._heard.text = f"{found.heard:,} messages heard{unread}"
         self._pager.max = pages
         self._pager.set_visibility(pages > 1)
         self._where.text = (
