@@ -111,12 +111,14 @@ class View:
 class Rig:
     """The flow and everything around it."""
 
-    def __init__(self, folder, *, barred=False, deadline_ms=20_000, **scene):
+    def __init__(self, folder, *, barred=False, deadline_ms=20_000, limits=None, **scene):
         self.mailbox = Mailbox(shots_waiting=16, shots_waiting_bytes=1 << 24)
         self.answers, self.pipeline, self.view = Answers(), Pipeline(), View()
-        self.outbox = Outbox.open(folder)
-        self.health = Health(time.monotonic(), 0)
         self.rows, self.events = [], []
+        self.outbox = Outbox.open(
+            folder, limits=limits, on_event=lambda *event: self.events.append(event)
+        )
+        self.health = Health(time.monotonic(), 0)
         self.parts = FlowParts(
             mailbox=self.mailbox,
             answers=self.answers,

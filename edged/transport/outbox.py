@@ -144,6 +144,7 @@ class Outbox:
         """Let go of the folder; harmless when repeated."""
         with self._lock:
             if self._lock_fd >= 0:
+                self._clock.end(self._store)
                 self._store.close()
                 os.close(self._lock_fd)
                 self._lock_fd = -1
@@ -336,9 +337,9 @@ class Outbox:
             How many rows went.
         """
         with self._work():
-            self._clock.follow(self._store)
+            now_ms = self._clock.follow(self._store)
             keep_reserve(self._store)
-            gone = removal.expire(self._store)
+            gone = removal.expire(self._store, now_ms)
             if self._store.checkpoint_due:
                 removal.truncate_log(self._store)
             if gone:

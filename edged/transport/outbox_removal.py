@@ -94,13 +94,17 @@ def forget(store: Store, victims: Sequence[Victim]) -> None:
     store.handed.difference_update(victim.row for victim in victims)
 
 
-def expire(store: Store) -> int:
+def expire(store: Store, now_ms: int) -> int:
     """Give up what is older than the limits; at most one batch of each kind.
+
+    Args:
+        store: open.
+        now_ms: wall clock; times in the database are of the same one.
 
     Returns:
         How many rows went.
     """
-    now_ms, limits = store.now_ms(), store.limits
+    limits = store.limits
     old_ms = now_ms - int(limits.retention_s * 1000)
     stale_ms = now_ms - int(limits.unsent_max_age_s * 1000)
     done = select(store, "state<>? AND created_ms<?", (PENDING, old_ms), _BATCH)

@@ -47,6 +47,7 @@ class Store:
         used_bytes: of all bodies; follows every committed change.
         new_keys: the key file was replaced, so that no row can be read any more.
         first_row: the first row number of this run; older ones count as historical.
+        began_ms: when this run began, by the wall clock as it is now.
         handed: rows that this run has handed out.
         damaged: a database that was set aside and not looked through yet.
         unchecked_bytes: written since the log was last carried into the database.
@@ -103,6 +104,7 @@ class Store:
         """Take stock of what is there: all of it was made before now."""
         self.used_bytes = int(self.one("SELECT coalesce(sum(bytes), 0) FROM rows"))
         self.first_row = 1 + int(self.one("SELECT coalesce(max(row), 0) FROM rows"))
+        self.began_ms = self.now_ms()
 
     def _open_vault(self) -> Vault:
         path = self.folder / KEYS

@@ -11,7 +11,7 @@ import zmq
 from mosquitto import wait_for
 from outbox_kit import ok_reply, put
 
-from edged.errors import OperatorError
+from edged.errors import FrameError, OperatorError
 from edged.transport.egress_server import EgressServer
 from edged.transport.ipc import (
     Beat,
@@ -226,6 +226,32 @@ def test_a_row_set_aside_makes_way(outbox, connect):
     ((row, blobs),) = uplink.hear(RowOut)
     assert row.kind == "gap"
     assert msgspec.json.decode(blobs[0], type=GapDoc).reason == "poison"
+
+
+@pytest.mark.usefixtures("server")
+def test_acknowledgements_that_cannot_be_noted_wait(outbox, connect, monkeypatch):
+    """On a full disk: their rows do not come again meanwhile, and are not lost."""
+    put(outbox)
+    put(outbox)
+    real, full = outbox.ack, [1]
+
+    def ack(*rows):
+        if full:
+            raise FrameError("outbox-full", "no room")
+        real(*rows)
+
+    monkeypatch.setattr(outbox, "ack", ack)
+    uplink = connect()
+    uplink.say(Hello(broker="present"))
+    first, second = uplink.rows(2)
+    uplink.say(RowAck(first.row))
+    uplink.say(RowAck(second.row))
+    uplink.settle()
+    assert not uplink.has(RowOut)
+    assert outbox.stats().depth == 2
+    full.clear()
+    wait_for(lambda: outbox.stats().depth == 0, what="both noted")
+    assert not uplink.has(RowOut)
 
 
 @pytest.mark.usefixtures("server")

@@ -1,5 +1,6 @@
 """Behaviour of ages when the wall clock is wrong."""
 
+import pytest
 from outbox_kit import Clock, put
 
 from edged.transport.outbox import Outbox, OutboxLimits
@@ -69,5 +70,76 @@ def test_rows_from_the_future_begin_their_age_anew_once_the_clock_is_good(tmp_pa
     box = open_box(tmp_path / "o", clock, synced=True)
     assert box.enforce() == 0
     clock.pass_s(101)
+    assert box.enforce() == 1
+    box.close()
+
+
+@pytest.mark.parametrize("synced", [False, True])
+@pytest.mark.parametrize("years", [10, -10])
+def test_a_clock_that_jumps_ten_years_and_back_expires_nothing(tmp_path, years, synced):
+    """Rows of this run and of the one before keep their true age; numbers go on."""
+    clock = Clock()
+    box = open_box(tmp_path / "o", clock, synced=synced)
+    shots = [put(box)]
+    box.close()
+    clock.pass_s(20)
+    box = open_box(tmp_path / "o", clock, synced=synced)
+    shots.append(put(box))
+    for jump in (years, -years, years):
+        clock.set_by_s(jump * _YEAR_S)
+        assert box.enforce() == 0
+        clock.pass_s(10)
+        assert box.enforce() == 0
+    assert 45 < box.stats().oldest_unsent_s < 55
+    shots.append(put(box))
+    assert [box.lookup(shot, shot.encode()).verdict.seq for shot in shots] == [1, 2, 3]
+    clock.pass_s(60)
+    assert box.enforce() == 1  # the first, which is over 100 s old by now
+    clock.pass_s(20)
+    assert box.enforce() == 1
+    box.close()
+
+
+@pytest.mark.parametrize("years", [10, -10])
+def test_a_box_that_comes_up_ten_years_off_expires_nothing(tmp_path, years):
+    """Its clock's battery is empty; once the network sets it, the true times stand again."""
+    clock = Clock()
+    box = open_box(tmp_path / "o", clock, synced=True)
+    shot = put(box)
+    clock.pass_s(30)
+    box.close()
+    clock.set_by_s(years * _YEAR_S)
+    good = []
+    box = Outbox.open(
+        tmp_path / "o",
+        clock=clock.wall,
+        steady=clock.steady,
+        clock_synced=lambda: bool(good),
+        limits=OutboxLimits(retention_s=100, unsent_max_age_s=100),
+    )
+    put(box)
+    clock.pass_s(10)
+    assert box.enforce() == 0
+    assert 35 < box.stats().oldest_unsent_s < 45
+    clock.set_by_s(-years * _YEAR_S + 20)  # it was off for 20 s
+    good.append(1)
+    assert box.enforce() == 0
+    assert 55 < box.stats().oldest_unsent_s < 65
+    assert box.lookup(shot, shot.encode()).picture is not None
+    clock.pass_s(45)
+    assert box.enforce() == 1
+    clock.pass_s(50)
+    assert box.enforce() == 1
+    box.close()
+
+
+def test_days_in_a_cupboard_count_when_the_clock_went_on(tmp_path):
+    """Retention is a promise to people, also on a box that no network ever tells the time."""
+    clock = Clock()
+    box = open_box(tmp_path / "o", clock)
+    put(box)
+    box.close()
+    clock.pass_s(3 * 86_400)
+    box = open_box(tmp_path / "o", clock)
     assert box.enforce() == 1
     box.close()
