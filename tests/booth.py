@@ -105,12 +105,13 @@ class Booth:
         environment: more variables for engine and uplink.
         cwd: working folder of both processes, where a core would be written.
         prefix: words before the engine's command line, such as a sandbox.
+        pass_fds: descriptors that the engine inherits.
     """
 
     def __init__(
         self, folder, *, models=None, actor=None, template=None, broker=None, extra="",
         fault=None, isolation="namespace", calibration=CALIBRATION, consumer=True,
-        environment=None, cwd=None, prefix=(),
+        environment=None, cwd=None, prefix=(), pass_fds=(),
     ):  # fmt: skip
         self.folder = Path(folder)
         self.run_dir = self.folder / "run"
@@ -121,7 +122,7 @@ class Booth:
         self._fault = fault
         self.fault_file = self.folder / "fault"
         self._environment = environment
-        self._cwd, self._prefix = cwd, tuple(prefix)
+        self._cwd, self._prefix, self._pass_fds = cwd, tuple(prefix), tuple(pass_fds)
         self._isolation = isolation
         names = {"actor": "builtin:character", "template": "builtin:poster"}
         for name, image in (("actor", actor), ("template", template)):
@@ -192,11 +193,11 @@ class Booth:
     def endpoint(self):
         return f"ipc://{self.run_dir}/frames.sock"
 
-    def _start(self, argv, environment=None, prefix=()):
+    def _start(self, argv, environment=None, prefix=(), pass_fds=()):
         env = {**os.environ, "EDGED_RUN_DIR": str(self.run_dir), **(environment or {})}
         return subprocess.Popen(
             [*prefix, sys.executable, *argv],
-            stdout=self.log, stderr=self.log, env=env, cwd=self._cwd,
+            stdout=self.log, stderr=self.log, env=env, cwd=self._cwd, pass_fds=pass_fds,
         )  # fmt: skip
 
     def _edged(self, name):
@@ -210,7 +211,7 @@ class Booth:
             argv = [*launch, faulty, self._fault, *argv[2:]]
         strike = {"EDGED_FAULT_FILE": str(self.fault_file)}
         environment = {**strike, **(self._environment or {})}
-        self.engine = self._start(argv, environment, self._prefix)
+        self.engine = self._start(argv, environment, self._prefix, self._pass_fds)
         if wait:
             self.wait_engine()
 
@@ -219,7 +220,7 @@ class Booth:
         self.fault_file.touch()
         wait_for(lambda: not self.fault_file.exists(), timeout_s, "the fault")
 
-    def wait_engine(self, timeout_s=40):
+    def wait_engine(self, timeout_s=120):
         def ready():
             assert self.engine.poll() is None, self.log_text()
             try:

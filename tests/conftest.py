@@ -21,7 +21,7 @@ from paper_gpu import make_paper_gpu, unpacked
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as edged does; some tests load onnxruntime first
 
-DEBIAN_PARTS = ("mosquitto", "chromium", "systemd-analyze", "gcc")
+DEBIAN_PARTS = ("mosquitto", "chromium", "systemd-analyze", "gcc", "bwrap")
 """Programs that `.ci/run` installs; a skip whose reason names one fails under CI."""
 
 OFFLINE = "the native wheels could not be fetched"

@@ -25,28 +25,6 @@ from edged.transport import keyring
 from edged.transport.client import FrameClient
 from edged.transport.curve import CurveClient
 
-TRIES_TO_GET_OUT = """
-import atexit, os, socket, sys
-def look():
-    if "edged.daemon.engine" not in sys.modules:
-        return
-    found = []
-    for address in (("127.0.0.1", int(os.environ["OUTSIDE"])), ("192.0.2.1", 53)):
-        try:
-            socket.create_connection(address, 1).close()
-            found.append("REACHED")
-        except OSError as error:
-            found.append(error.strerror)
-    with socket.socket(socket.AF_UNIX) as local:
-        try:
-            local.connect("\\0edged-test-" + os.environ["OUTSIDE"])
-            found.append("REACHED")
-        except OSError as error:
-            found.append(error.strerror)
-    print("FROM INSIDE:", found, file=sys.stderr, flush=True)
-atexit.register(look)
-"""
-
 
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -169,25 +147,6 @@ def test_a_secret_is_in_its_file_alone(booth):
     secrets = [keyring.read_device(booth.folder / "keys").secret, booth.key("door").secret]
     said = booth.log_text() + booth.keys("list", "--json") + str(booth.ask("status").data)
     assert [one for one in secrets if one.decode() in said] == []
-
-
-def test_the_engine_reaches_nothing_while_cameras_reach_it(tmp_path):
-    """From inside, by its own Python: no listener of the host, no address, no abstract socket."""
-    (tmp_path / "sitecustomize.py").write_text(TRIES_TO_GET_OUT)
-    with socket.create_server(("127.0.0.1", 0)) as outside, socket.socket(socket.AF_UNIX) as local:
-        port = outside.getsockname()[1]
-        local.bind(f"\0edged-test-{port}")
-        local.listen()
-        environment = {"PYTHONPATH": str(tmp_path), "OUTSIDE": str(port)}
-        with Lan(tmp_path, free_port(), environment=environment) as booth:
-            with booth.outsider(booth.key("quick")) as camera:
-                assert camera.send_shot(face(8)).verdict.verdict == "queued"
-            booth.engine.terminate()
-            assert booth.engine.wait(30) == 0
-            said = [line for line in booth.log_text().splitlines() if "FROM INSIDE:" in line]
-            assert len(said) == 1
-            assert "REACHED" not in said[0], said
-            assert said[0].count("'") == 6, said
 
 
 def test_unmodified_imagezmq_over_loopback_needs_no_key(tmp_path):
