@@ -28,6 +28,7 @@ from edged.pipeline.parts import Stages
 from edged.pipeline.pipeline import Pipeline
 from edged.privacy.guard import Guard
 from edged.recipe import Recipe, list_recipes, with_converters
+from edged.runtime.build.subject import Model
 from edged.runtime.cpu import open_on_cpu
 from edged.runtime.machine import CPU, Machine
 from edged.runtime.serve import Event, Serving
@@ -57,6 +58,7 @@ class Kit:
         residency: where frames are worked on.
         host_scenes: why scenes are made in host memory all the same, by name.
         calibrated: whether the guard has bounds for these models.
+        hashes: SHA-256 of the file that each model was loaded from, by id.
     """
 
     pipeline: Pipeline
@@ -67,6 +69,7 @@ class Kit:
     residency: Residency
     host_scenes: dict[str, str]
     calibrated: bool
+    hashes: Mapping[str, str]
 
     @property
     def choice(self) -> RuntimeChoice:
@@ -82,12 +85,14 @@ class Loaded:
         recipes: of the models in use, by id.
         serving: which runtime serves each.
         machine: its runtimes.
+        hashes: SHA-256 of the file that each was loaded from, by id.
     """
 
     stages: Stages
     recipes: dict[str, Recipe]
     serving: Serving
     machine: Machine
+    hashes: Mapping[str, str]
 
 
 def assemble(
@@ -141,7 +146,8 @@ def assemble(
     )
     pipeline, on_host = make_pipeline(config, stages, guard, used, residency)
     serving.start(stack)
-    return Kit(pipeline, stages, guard, used, serving, residency, on_host, bounds is not None)
+    known, hashes = bounds is not None, loaded.hashes
+    return Kit(pipeline, stages, guard, used, serving, residency, on_host, known, hashes)
 
 
 def make_pipeline(
@@ -196,7 +202,7 @@ def open_stages(
     machine = machine or sessions.machine_of(config.runtime, progress)
     serving = sessions.serving(config, meter, event, machine)
     shelf = _shelf(config, stack, serving, meter, progress)
-    return Loaded(load_stages(shelf, meter), dict(shelf.recipes), serving, machine)
+    return Loaded(load_stages(shelf, meter), dict(shelf.recipes), serving, machine, shelf.hashes)
 
 
 def open_detectors(
@@ -224,22 +230,26 @@ def _shelf(
         progress("making the built-in pack")
         store.ensure_builtin(write_pack, PACK_VERSION)
     opened: dict[str, Session] = {}
+    hashes: dict[str, str] = {}
+
+    def model(model_id: str) -> Model:
+        progress(f"loading {model_id}")
+        found = sessions.model_of(config, store, used, model_id)
+        hashes[model_id] = found.sha256
+        return found
 
     def session(model_id: str) -> Session:
         if model_id not in opened:
-            progress(f"loading {model_id}")
-            model = sessions.model_of(config, store, used, model_id)
-            opened[model_id] = serving.open(model, stack)
+            opened[model_id] = serving.open(model(model_id), stack)
         return opened[model_id]
 
     def on_cpu(model_id: str) -> Session:
-        progress(f"loading {model_id}")
-        model = sessions.model_of(config, store, used, model_id)
+        found = model(model_id)
         return stack.enter_context(
-            open_on_cpu(model.path, model.recipe, threads=config.runtime.threads, meter=meter)
+            open_on_cpu(found.path, found.recipe, threads=config.runtime.threads, meter=meter)
         )
 
-    return Shelf(config, used, session, on_cpu, store)
+    return Shelf(config, used, session, on_cpu, store, hashes)
 
 
 def _bounds(config: Config) -> calibration.Bounds | None:

@@ -5,12 +5,10 @@ Knows what goes into them; knows no sockets.
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import time
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -111,7 +109,7 @@ def info(
             "commercial": recipe.licence.commercial,
             "verified": recipe.verified,
             "builtin": recipe.builtin,
-            "sha256": _file_hash(config, recipe.file),
+            "sha256": kit.hashes.get(model_id, ""),
             **({"runtime": _runtime(choices[model_id])} if model_id in choices else {}),
         }
         for model_id, recipe in kit.recipes.items()
@@ -167,18 +165,6 @@ def _runtime(choice: RuntimeChoice) -> dict[str, Any]:
     if choice.name in UNPROVEN:
         told["unproven"] = UNPROVEN[choice.name]
     return told
-
-
-def _file_hash(config: Config, name: str) -> str:
-    """SHA-256 of a model file as it lies there, empty for OpenCV's cascades."""
-    path = config.models.folder / name
-    if not name or not path.is_file():
-        return ""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _version(name: str) -> str:

@@ -48,6 +48,7 @@ class Shelf:
         session: opens a model's session, once for all its users.
         on_cpu: opens one of a model that runs once a person, which no engine is built for.
         store: of the model files.
+        hashes: SHA-256 of the file of each model that was opened, by id.
     """
 
     config: Config
@@ -55,6 +56,7 @@ class Shelf:
     session: Callable[[str], Session]
     on_cpu: Callable[[str], Session]
     store: ModelStore
+    hashes: Mapping[str, str]
 
     def most(self, model_id: str) -> int:
         """Faces in one run of a model."""

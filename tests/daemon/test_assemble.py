@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import ExitStack
 
 import cv2
@@ -77,6 +78,16 @@ def test_the_builtin_pack_is_loaded_and_calibrated(built):
     assert set(kit.recipes) == {"builtin_detector", "builtin_recogniser", "builtin_swapper"}
     assert kit.choice.wished
     assert "warming up" in steps
+
+
+def test_the_kit_knows_the_hash_of_every_file_that_it_loaded(built, pack):
+    """For `info`, which does not read the files again; OpenCV's cascades have none here."""
+    kit, _ = built
+    assert kit.hashes == {
+        model_id: hashlib.sha256((pack / recipe.file).read_bytes()).hexdigest()
+        for model_id, recipe in kit.recipes.items()
+        if recipe.file
+    }
 
 
 def test_the_configured_threshold_reaches_the_cascades(built):
