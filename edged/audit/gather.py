@@ -101,6 +101,8 @@ def _stored(config: Config, outbox: dict[str, Any] | None) -> dict[str, Any]:
         "dedupe_days": limits.dedupe_days,
         "max_bytes": limits.max_bytes,
         "master_key": limits.master_key_file is not None,
+        "lan": config.frames.lan is not None,
+        "lan_keys": str(config.keys_folder),
         "now": outbox,
     }
 

@@ -90,6 +90,7 @@ def _stored(facts: Mapping[str, Any]) -> list[str]:
             f"{_span(stored['unsent_max_age_s'])} at most, ids of shots for "
             f"{stored['dedupe_days']:g} days"
         ),
+        _lan_keys(stored),
         "camera pictures, crops, landmarks and vectors of faces: nothing, memory only",
     ]
     now = stored["now"]
@@ -105,6 +106,14 @@ def _stored(facts: Mapping[str, Any]) -> list[str]:
         f"last purge: {last}",
         f"receipts of purges are verified with: {facts['receipt_key']}",
     ]
+
+
+def _lan_keys(stored: Mapping[str, Any]) -> str:
+    """Who may send frames over the network, and the one secret of that."""
+    folder = stored["lan_keys"]
+    if not stored["lan"]:
+        return f"keys of cameras on the network: not used; any that `edged keys` made: in {folder}"
+    return f"this device's secret key and the public keys of cameras on the network: in {folder}"
 
 
 def _models(facts: Mapping[str, Any]) -> list[str]:

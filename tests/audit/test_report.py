@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from edged.audit.gather import code_sha256, facts
 from edged.audit.report import UNTOLD, text
 from edged.config import loads
 from edged.config.starter import starter
 from edged.recipe import list_recipes
+
+LAN = """
+[frames.lan]
+listen = "192.0.2.5:5555"
+"""
 
 
 def made(extra="", status=None):
@@ -44,3 +51,17 @@ def test_the_hash_of_the_code_is_of_its_content():
     """The same twice, and 64 digits."""
     assert code_sha256() == code_sha256()
     assert len(code_sha256()) == 64
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ("", "keys of cameras on the network: not used; any that `edged keys` made: in {}"),
+        (LAN, "this device's secret key and the public keys of cameras on the network: in {}"),
+    ],
+)
+def test_the_keys_of_cameras_on_the_network_are_said_to_be_stored(extra, said):
+    """And where, also while no camera may come from there."""
+    found = made(extra)
+    assert said.format(found["stored"]["lan_keys"]) in text(found).splitlines()
+    assert found["stored"]["lan_keys"].endswith("/keys")
