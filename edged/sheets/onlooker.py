@@ -6,11 +6,14 @@ copy is the sheet's alone: what the guard says and does is as ever.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Concatenate, ParamSpec
 
-from edged.faces import Embedding, Floats, Image
-from edged.privacy.guard import Guard, Region, Ruling, Search, Slot
+from edged.faces import Image
+from edged.privacy.guard import Guard, Ruling
+
+_P = ParamSpec("_P")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -23,32 +26,23 @@ class Onlooker(Guard):
 
     shown: list[Image] = field(default_factory=list)
 
-    def disguise(
-        self,
-        out: Image,
-        regions: Sequence[Region],
-        search: Search,
-        fill_bgr: tuple[int, int, int],
-        *,
-        frame: Image,
-    ) -> Ruling:
+    @property
+    def disguise(self) -> Callable[..., Ruling]:
         """See :meth:`edged.privacy.guard.Guard.disguise`."""
-        self.shown[:] = [out.copy()]
-        return super().disguise(out, regions, search, fill_bgr, frame=frame)
+        return self._after_a_look(super().disguise)
 
-    def portrait(
-        self,
-        out: Image,
-        template: Image,
-        slots: Sequence[Slot],
-        *,
-        template_boxes: Floats,
-        bystanders: Sequence[Embedding],
-        search: Search,
-    ) -> Ruling:
+    @property
+    def portrait(self) -> Callable[..., Ruling]:
         """See :meth:`edged.privacy.guard.Guard.portrait`."""
-        self.shown[:] = [out.copy()]
-        return super().portrait(
-            out, template, slots,
-            template_boxes=template_boxes, bystanders=bystanders, search=search,
-        )  # fmt: skip
+        return self._after_a_look(super().portrait)
+
+    def _after_a_look(
+        self, check: Callable[Concatenate[Image, _P], Ruling]
+    ) -> Callable[Concatenate[Image, _P], Ruling]:
+        """A check of the guard's that the composed picture is copied before."""
+
+        def look(out: Image, /, *rest: _P.args, **named: _P.kwargs) -> Ruling:
+            self.shown[:] = [out.copy()]
+            return check(out, *rest, **named)
+
+        return look
