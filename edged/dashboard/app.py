@@ -13,12 +13,12 @@ from fastapi import FastAPI, Request, Response
 from nicegui import ui
 
 from edged.dashboard.accounts import Door, Session
-from edged.dashboard.board import Board
 from edged.dashboard.device_page import DevicePage
 from edged.dashboard.gate import COOKIE, Gate
 from edged.dashboard.overview_page import OverviewPage
 from edged.dashboard.shell import shell
 from edged.fleet.access import Access
+from edged.fleet.board import Board
 from edged.fleet.caller import Caller
 from edged.fleet.fleet import Fleet
 from edged.fleet.link import FleetLink

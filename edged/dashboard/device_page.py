@@ -9,10 +9,10 @@ from typing import Any
 from nicegui import ui
 
 from edged.dashboard.actions import Actions, Still
-from edged.dashboard.board import Board, row
 from edged.dashboard.charts import TITLES, lines
 from edged.dashboard.shell import COLOURS, chip
 from edged.fleet.alerts import Alert
+from edged.fleet.board import Board, row
 from edged.fleet.caller import Caller
 from edged.fleet.device import Device
 

@@ -7,8 +7,8 @@ from typing import Any
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
-from edged.dashboard.board import PAGE, Board, Overview
 from edged.dashboard.shell import COLOURS
+from edged.fleet.board import PAGE, Board, Overview
 
 PERIOD_S = 2.0
 _STATES = ("offline", "degraded", "paused", "online", "unknown")

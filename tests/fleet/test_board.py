@@ -5,8 +5,8 @@ from __future__ import annotations
 import fleet_kit as kit
 import pytest
 
-from edged.dashboard.board import PAGE, STALE_S, Board
 from edged.fleet.alerts import SILENT_S
+from edged.fleet.board import PAGE, STALE_S, Board
 from edged.fleet.fleet import Fleet
 
 

@@ -82,13 +82,16 @@ class Board:
         with self._lock:
             self._fleet.forget(address)
 
-    def overview(self, search: str = "", wanted: str = "", page: int = 0) -> Overview:
+    def overview(
+        self, search: str = "", wanted: str = "", page: int = 0, rows: int = PAGE
+    ) -> Overview:
         """One page of devices, who needs help first.
 
         Args:
             search: part of an address, of any case.
             wanted: a state, an alert's slug or a severity's name; "" for all.
             page: from 0.
+            rows: on a page.
         """
         now_s = self._clock()
         search = search.strip().lower()
@@ -101,7 +104,7 @@ class Board:
                 if search in item[0].address and (not wanted or wanted in _labels(*item))
             ]  # fmt: skip
             found.sort(key=need)
-            shown = found[page * PAGE : (page + 1) * PAGE]
+            shown = found[page * rows : (page + 1) * rows]
             return Overview(
                 rows=[row(device, said, now_s) for device, said in shown],
                 found=len(found),
