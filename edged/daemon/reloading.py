@@ -16,6 +16,7 @@ from edged.config import Config
 from edged.errors import ConfigError
 from edged.pipeline.parts import Stages
 from edged.scene import Scene
+from edged.transport.outbox_rows import OutboxLimits
 
 MOST_KEYS = 50
 """Keys in a reply."""
@@ -24,8 +25,10 @@ _LIVE = re.compile(
     r"(scenes|identities|cameras|health)\..+"
     r"|frames\.default_camera"
     r"|guard\.(rotations_deg|full_look_every_n|hold_ms|fill_doubtful)"
+    rf"|outbox\.({'|'.join(field.name for field in msgspec.structs.fields(OutboxLimits))})"
 )
 """Keys that change without a restart; sizes and thresholds of detectors are in sessions."""
+_ASIDE = re.compile(r"(health|outbox)\..+")
 _OF_UPLINK = re.compile(r"broker\..+")
 _OF_BOTH = re.compile(r"device\..+|broker\.host")
 _KEY = re.compile(r"([A-Za-z0-9_.\[\]-]{1,120})(?: =|:)")
@@ -44,6 +47,11 @@ class Plan:
     live: tuple[str, ...] = ()
     engine: tuple[str, ...] = ()
     uplink: tuple[str, ...] = ()
+
+    @property
+    def of_frames(self) -> bool:
+        """Whether the making of frames is concerned."""
+        return any(_ASIDE.fullmatch(key) is None for key in self.live)
 
 
 def plan(old: Config, new: Config, stages: Stages) -> Plan:

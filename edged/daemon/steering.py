@@ -100,12 +100,13 @@ class Steering:
             log.info("restarting, as asked for")
             threading.Timer(RESTART_S, self._restart).start()
             return {**_told(found), "restarting": True}
-        if found.live:
+        if found.of_frames:
             try:
                 self._errands.do(lambda: self._swap(new))
             except ConfigError as error:  # a photo without a face
                 raise self._problems(error) from error
         if found.live or found.uplink:
+            self._parts.outbox.limit(new.outbox.limits)
             self.config = new
             self._adopted(new)
             log.info("the configuration was read again: %d keys changed", len(found.live))

@@ -330,6 +330,11 @@ class Outbox:
         with self._work():
             return removal.purge(self._store, selector)
 
+    def limit(self, limits: OutboxLimits) -> None:
+        """Keep to other limits from now on."""
+        with self._work():
+            self._store.limits = limits
+
     def enforce(self) -> int:
         """Apply the age limits and tidy the files; to be called every few seconds.
 

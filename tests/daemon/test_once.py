@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edged.daemon.once import Once
+from edged.daemon.once import KEPT_S, Once
 from edged.transport.ipc import CommandIn
 from edged.transport.wire import ReplyDoc
 
@@ -11,8 +11,8 @@ class Counter:
     """Does commands and counts."""
 
     def __init__(self):
-        self.done = []
-        self.once = Once(self)
+        self.done, self.now_s = [], 0.0
+        self.once = Once(self, lambda: self.now_s)
 
     def __call__(self, command):
         self.done.append((command.name, command.id))
@@ -33,6 +33,15 @@ def test_what_reads_is_done_anew():
     """An old answer of `ping` would mislead."""
     counter = Counter()
     assert [counter.give("ping", "a"), counter.give("ping", "a")] == [1, 2]
+
+
+def test_an_id_may_be_used_anew_when_the_command_could_not_be_the_old_one():
+    """Somebody gives every command the same id."""
+    counter = Counter()
+    told = []
+    for counter.now_s in (0.0, 300.0, KEPT_S + 1, KEPT_S + 2):
+        told.append(counter.give("pause", "x"))
+    assert told == [1, 1, 2, 2]
 
 
 def test_the_memory_is_bounded():

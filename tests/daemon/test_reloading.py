@@ -41,7 +41,8 @@ def test_the_same_is_nothing(load):
         ("[scenes.live.mask]\nshape = 'box'", {"scenes.live.mask.shape"}, set(), set()),
         ("[guard]\nhold_ms = 900", {"guard.hold_ms"}, set(), set()),
         ("[guard]\ndet_thresh = 0.4", set(), {"guard.det_thresh"}, set()),
-        ("[outbox]\nmax_bytes = 99000000", set(), {"outbox.max_bytes"}, set()),
+        ("[outbox]\nmax_bytes = 99000000", {"outbox.max_bytes"}, set(), set()),
+        ("[outbox]\nfolder = 'elsewhere'", set(), {"outbox.folder"}, set()),
         ("[frames]\ndeadline_ms = 900", set(), {"frames.deadline_ms"}, set()),
         ("[frames]\nopen_to_group = true", set(), {"frames.open_to_group"}, set()),
         ("[broker]\nkeepalive_s = 9", set(), set(), {"broker.keepalive_s"}),
@@ -55,6 +56,7 @@ def test_each_key_has_its_price(load, more, live, engine, uplink):
     """By its name."""
     found = plan(load(TOML), load(TOML + more), BARE)
     assert (set(found.live), set(found.engine), set(found.uplink)) == (live, engine, uplink)
+    assert found.of_frames is bool(live - {"outbox.max_bytes", "health.period_s"})
 
 
 def test_a_scene_that_needs_other_networks_waits(load):

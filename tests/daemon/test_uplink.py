@@ -23,8 +23,10 @@ QUICK = {"reconnect_min_s": 0.05, "reconnect_max_s": 0.3, "will_delay_s": 0, "cl
 class Running:
     """An uplink on a thread."""
 
-    def __init__(self, settings: UplinkSettings, endpoint: str, protocol: str) -> None:
-        self.uplink = Uplink(settings, endpoint)
+    def __init__(
+        self, settings: UplinkSettings, endpoint: str, protocol: str, synced: bool
+    ) -> None:
+        self.uplink = Uplink(settings, endpoint, synced=lambda: synced)
         self.uplink._state._redial.protocol = protocol
         self._thread = threading.Thread(target=self.uplink.run, daemon=True)
         self._thread.start()
@@ -74,9 +76,11 @@ def launch(endpoint: str) -> Iterator[Callable[..., Running]]:
     """Starts uplinks to a broker and stops them at the end."""
     started: list[Running] = []
 
-    def start(broker: Mosquitto, protocol: str = "5", **settings: object) -> Running:
+    def start(
+        broker: Mosquitto, protocol: str = "5", synced: bool = True, **settings: object
+    ) -> Running:
         options = {"site": "lab", "device": "box-1", "port": broker.port} | QUICK | settings
-        started.append(Running(UplinkSettings(**options), endpoint, protocol))
+        started.append(Running(UplinkSettings(**options), endpoint, protocol, synced))
         return started[-1]
 
     yield start
@@ -302,6 +306,18 @@ def test_a_fresh_uplink_asks_back(engine, broker, consumer, launch) -> None:
     assert consumer.events[0]["data"] == {
         "who": "broker", "name": "purge", "id": "p-1", "outcome": "bad-nonce",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_without_a_clock_a_nonce_stands_in(engine, broker, consumer, launch, protocol) -> None:
+    """However wrong the sender's time is, a command is done when it comes back with its nonce."""
+    launch(broker, protocol, synced=False)
+    consumer.wait(lambda: consumer.status.get("state") == "online")
+    assert not consumer.status["clock_synced"]
+    assert consumer.ask("purge", {"all": True}, ts_ms=7)["status"] == "ok"
+    assert consumer.challenges == 1
+    assert consumer.ask("ping", ts_ms=7)["status"] == "ok"
+    assert [command.name for command in engine.commands] == ["purge", "ping"]
 
 
 def test_hostile_commands(engine, broker, consumer, launch) -> None:

@@ -173,10 +173,14 @@ def test_reload_takes_over_what_can_change(booth):
     pid = booth.engine.pid
     before = edit(booth, 'identities = ["actor", "second", "third"]', 'identities = ["third"]')
     edit(booth, '[cameras.booth]\nscene = "hide"', '[cameras.booth]\nscene = "trio"')
+    edit(booth, "[outbox]", "[outbox]\nmax_bytes = 300000000")
     try:
         reply = give(booth, "reload", {})
         assert reply["status"] == "ok", reply
-        assert set(reply["data"]["changed"]) == {"cameras.booth.scene", "scenes.trio.identities"}
+        assert set(reply["data"]["changed"]) == {
+            "cameras.booth.scene", "scenes.trio.identities", "outbox.max_bytes",
+        }  # fmt: skip
+        assert booth.ask("outbox").data["max_bytes"] == 300_000_000
         assert not reply["data"]["restarting"]
         document, _ = booth.published(booth.send(astronaut(), camera="booth"))
         assert [face["identity"] for face in document["faces"]] == ["third"]
