@@ -294,7 +294,8 @@ class Flow:
         doc = answer(verdict, reason, id=header.shot or "", builtin=self._parts.builtin)
         if item.outcome is not None:
             doc.numbers = numbers(item.outcome)
-        if verdict is Verdict.REFUSED and header.shot is not None and item.mac is not None:
+        lasting = verdict is Verdict.REFUSED and reason is not Reason.GUARD_ERROR
+        if lasting and header.shot is not None and item.mac is not None:
             doc = self._parts.outbox.remember(header.shot, item.mac, doc)
         if verdict is Verdict.REFUSED and reason not in _EVERYDAY:
             self._parts.on_event("guard-refused", reason.value, {})

@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 SELF_TEST_S = 5.0
 """Without a frame for so long, the sessions are tried: 20 ms of work on a CPU."""
 
+FAILING = 5
+"""Frames in a row that fail in the engine, for reasons of its own, degrade the device."""
+
 BROKEN = frozenset({Reason.PIPELINE_ERROR, Reason.GUARD_ERROR})
 """Reasons that say nothing of a frame and something of the engine."""
 
@@ -39,7 +42,6 @@ class Pulse:
 
     Attributes:
         beats: moves while the engine does its work.
-        trouble: slug for the device's state; empty when the last self-test was good.
     """
 
     def __init__(self, self_test: Callable[[], None], every_s: float = SELF_TEST_S) -> None:
@@ -47,13 +49,23 @@ class Pulse:
         self._every_s = every_s
         self._tried_s = self._beat_s = time.monotonic()
         self.beats = 0
-        self.trouble = ""
+        self._untested = ""
+        self._failing = 0
 
     def finished(self, ruling: object) -> None:
         """A frame is through, with what the guard ruled; None when it has no outcome."""
         if ruling is None or (isinstance(ruling, Refused) and ruling.reason in BROKEN):
+            self._failing += 1
             return
+        self._failing = 0
         self._beat()
+
+    @property
+    def trouble(self) -> str:
+        """Slug for the device's state; empty while self-test and frames are good."""
+        if self._untested:
+            return self._untested
+        return "frames-failing" if self._failing >= FAILING else ""
 
     def between(self) -> None:
         """Try the sessions, if it is time to; on their thread, with no frame in them."""
@@ -65,9 +77,9 @@ class Pulse:
             self._self_test()
         except Exception as error:  # noqa: BLE001 - the boundary: whatever a library raises
             log.error("self-test: %s", type(error).__name__)  # noqa: TRY400 - no text, as ever
-            self.trouble = "self-test-failed"
+            self._untested = "self-test-failed"
         else:
-            self.trouble = ""
+            self._untested = ""
             self._beat()
 
     def _beat(self) -> None:

@@ -19,6 +19,7 @@ from edged.faces import Image
 from edged.recipe import Recipe
 from edged.runtime.graph.picture import LARGEST_PX
 from edged.runtime.session import Session
+from edged.runtime.switching import SwitchingSession
 from edged.stages.easel import HostPicture, Picture
 from edged.stages.resident import easel_on
 from edged.stages.resident_bench import Bench
@@ -96,6 +97,7 @@ class Residency:
         self._shelf: Shelf | None = None
         self._runtime = ""
         self._bench: Bench | None = None
+        self._sessions: list[SwitchingSession] = []
         self._open = ExitStack()
         self.reason = ""
         """Why frames are in host memory, for people; empty while they are on a device."""
@@ -131,10 +133,12 @@ class Residency:
 
     def _follow(self) -> None:
         """Go to the runtime that serves now, once it is another one or has come to be ready."""
+        self._leave_what_fails()
         runtime = self._served(self._heart)
         if runtime == self._runtime and not self._ready():
             return
         self._bench = None
+        self._sessions.clear()
         self._open.close()
         self._runtime, self._shelf = runtime, None
         try:
@@ -182,11 +186,29 @@ class Residency:
         def resident(model_id: str) -> bool:
             return self._recipes[model_id].graph.resident and self._served(model_id) == runtime
 
-        return open_bench(
-            lambda name, graph: stack.enter_context(shelf(name, graph)),
-            resident,
-            shelf.largest_px,
-        )
+        def entered(name: str, graph: bytes) -> Session:
+            session = stack.enter_context(SwitchingSession(name))  # opens it anew when it fails
+            session.switch(lambda inner: inner.enter_context(shelf(name, graph)))
+            self._sessions.append(session)
+            return session
+
+        return open_bench(entered, resident, shelf.largest_px)
+
+    def _leave_what_fails(self) -> None:
+        """Work in host memory from now on, when a graph on the device cannot be opened anew.
+
+        Raises:
+            EngineError: frames must stay on the device.
+        """
+        failing = [one.model_id for one in self._sessions if one.revival.hopeless]
+        if self._bench is None or not failing:
+            return
+        self._bench = None
+        self._sessions.clear()
+        self._open.close()
+        self.reason = f"its graph {failing[0]} failed again and again"
+        log.error("frames go to host memory: %s", self.reason)
+        self._refuse()
 
     def _refuse(self) -> None:
         """Raises EngineError where frames must stay on the device."""

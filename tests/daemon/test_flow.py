@@ -112,11 +112,15 @@ def test_a_face_that_is_not_live_is_an_event(rig, live, events):
     assert rig.events == [("not-live", "not-live", {"faces": 1})] * events
 
 
-def test_an_internal_failure_may_be_tried_again(rig):
-    """It is failed, not refused, and not remembered."""
-    rig.pipeline.ruling = Refused(Reason.PIPELINE_ERROR)
+@pytest.mark.parametrize(
+    ("reason", "verdict"),
+    [(Reason.PIPELINE_ERROR, Verdict.FAILED), (Reason.GUARD_ERROR, Verdict.REFUSED)],
+)
+def test_a_failure_of_our_own_may_be_tried_again(rig, reason, verdict):
+    """It is not remembered: the same shot may be good once the engine is."""
+    rig.pipeline.ruling = Refused(reason)
     doc, _ = rig.answers.of(rig.shoot())
-    assert doc.verdict is Verdict.FAILED
+    assert doc.verdict is verdict
     rig.pipeline.ruling = None
     assert rig.answers.of(rig.shoot())[0].verdict is Verdict.QUEUED
 

@@ -83,3 +83,15 @@ def test_a_failing_self_test_is_no_beat_and_a_trouble_until_it_works_again(sessi
     time.sleep(0.06)
     pulse.between()
     assert (pulse.beats, pulse.trouble) == (1, "")
+
+
+def test_frames_that_fail_one_after_the_other_are_a_trouble_until_one_is_good(sessions):
+    """The self-test cannot try all models: a swapper that fails on each frame must show."""
+    pulse = Pulse(sessions)
+    for _ in range(4):
+        pulse.finished(Refused(Reason.PIPELINE_ERROR))
+    assert pulse.trouble == ""
+    pulse.finished(None)
+    assert pulse.trouble == "frames-failing"
+    pulse.finished(Refused(Reason.NO_FACE))
+    assert pulse.trouble == ""

@@ -16,6 +16,7 @@ from edged.daemon.residency import AsTheyAre, Residency
 from edged.daemon.sessions import picture_shelves
 from edged.errors import EngineError
 from edged.recipe import Placement, load_recipe
+from edged.runtime.failures import LostError
 from edged.runtime.machine import Machine
 from edged.runtime.session import Meter
 from edged.runtime.settings import BuildSettings
@@ -169,3 +170,15 @@ def test_each_runtime_s_graphs_come_from_where_they_can(tmp_path, monkeypatch):
             assert built.runtime == "tensorrt"
             assert isinstance(built(FRAME), DevicePicture)
             assert isinstance(built(np.zeros((2049, 100, 3), np.uint8)), HostPicture)
+
+
+def test_a_graph_that_fails_for_good_sends_frames_to_host_memory():
+    """It is opened anew as models are; what cannot be is left, with the reason."""
+    shelves = Shelves()
+    made = residency({"inswapper_128": "cuda"}, shelves=shelves)
+    assert isinstance(made(FRAME), DevicePicture)
+    made._sessions[2].revival.failed(LostError("an illegal memory access"))
+    assert isinstance(made(FRAME), HostPicture)
+    assert isinstance(made(FRAME), HostPicture)
+    assert "failed again and again" in made.reason
+    assert all(session.closed for session in shelves.opened)
