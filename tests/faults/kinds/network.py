@@ -57,8 +57,8 @@ def flap(site, chance):
 KINDS = (
     Kind("network cut within a packet", cut),
     Kind("network half open", swallow),
-    Kind("network stalled beyond the keepalive", stall),
-    Kind("slow link", crawl),
+    Kind("network stalled beyond the keepalive", stall, short=False),
+    Kind("slow link", crawl, short=False),
     Kind("bytes garbled on the way", garble, broker="tls"),
     Kind("network flaps ten times", flap),
 )
