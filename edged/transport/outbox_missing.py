@@ -31,15 +31,15 @@ def reconcile(store: Store) -> int:
     missing = 0
     with store.transaction() as conn:
         told = _told(store)
-        for session, lasts in store.marks.sessions.items():
-            if session == store.session:
-                continue
+        others = [session for session in store.marks.sessions if session != store.session]
+        for session in others:
             if session not in told:
+                lasts = store.marks.sessions[session]
                 missing += sum(_tell(store, session, cam, 1, last) for cam, last in lasts.items())
-                told.append(session)
         lost = _go_on_above(store)
-        told = [session for session in told if session in store.marks.sessions]
-        conn.execute("INSERT OR REPLACE INTO meta VALUES ('told', ?)", (msgspec.json.encode(told),))
+        if others != told:  # an engine also starts on a full disk, if it has nothing to write
+            said = msgspec.json.encode(others)
+            conn.execute("INSERT OR REPLACE INTO meta VALUES ('told', ?)", (said,))
     store.marks.begin(store.session, dict(store.conn.execute("SELECT camera, last FROM counters")))
     if lost:  # a database that was set aside has had its say
         log.error("outbox: %d results are lost with the database's log, and come as gaps", lost)
