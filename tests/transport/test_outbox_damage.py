@@ -251,3 +251,20 @@ def test_sound_rows_are_saved_from_a_damaged_database(tmp_path):
     put(box)
     assert box.stats().used_bytes < 10_000
     box.close()
+
+
+@pytest.mark.parametrize("wrong", [None, b"x" * 32])
+def test_a_master_key_that_does_not_fit_destroys_nothing(tmp_path, wrong):
+    """The engine does not start; with the right one every row is there."""
+    folder, events = tmp_path / "o", []
+    box = open_box(folder, events, master_key=b"k" * 32)
+    shots = [put(box) for _ in range(3)]
+    box.close()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(OperatorError, match="master key"):
+        open_box(folder, events, master_key=wrong)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    box = open_box(folder, events, master_key=b"k" * 32)
+    assert [box.lookup(shot, shot.encode()).picture is not None for shot in shots] == [True] * 3
+    assert events == []
+    box.close()
