@@ -168,6 +168,12 @@ def _settle(found, consumer, kind, one):
         found.duplicated.append(f"{shot}: {len(contents)} contents")
     if any(sha in consumer.pictures for _, sha in came):
         return
-    gap = any(consumer.covered((session, entry.camera, seq)) for session, seq in entry.places)
-    if not (gap and kind.may_gap):
-        found.lost.append(f"{shot}: {'a gap' if gap else 'nothing'} came for it")
+    gaps = {
+        reason
+        for session, seq in entry.places
+        for first, last, reason in consumer.gaps.get((session, entry.camera), ())
+        if first <= seq <= last
+    }
+    if not (gaps and kind.may_gap):
+        what = f"a gap ({', '.join(sorted(gaps))})" if gaps else "nothing"
+        found.lost.append(f"{shot}: {what} came for it, answered under {kind.name}")
