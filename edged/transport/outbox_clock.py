@@ -34,7 +34,6 @@ class ClockKeeper:
     """Remembers how far wall clock and steady clock are apart."""
 
     def __init__(self, store: Store) -> None:
-        self._offset_s = store.clock() - store.steady()
         self._synced = store.clock_synced()
         self._borrowed_ms = 0
         """What was added to the times of earlier runs because the clock was not believed."""
@@ -54,7 +53,7 @@ class ClockKeeper:
         """Shift times when the wall clock was set meanwhile; what it says now, ms."""
         steady_s = store.steady()
         offset_s, synced = store.clock() - steady_s, store.clock_synced()
-        jump_ms = int((offset_s - self._offset_s) * 1000)
+        jump_ms = int((offset_s - store.offset_s) * 1000)
         became_good = synced and not self._synced
         if abs(jump_ms) >= _JUMP_MS:
             log.warning("outbox: the clock was set by %d s", jump_ms // 1000)
@@ -65,14 +64,14 @@ class ClockKeeper:
                     self._shift(store, jump_ms)
                     self._borrowed_ms += jump_ms
             store.began_ms += jump_ms
-            self._offset_s = offset_s
+            store.offset_s = offset_s
         if became_good and self._borrowed_ms:
             with store.transaction():
                 self._shift(store, -self._borrowed_ms, "row<?", "at_ms<?")
         if became_good:
             self._borrowed_ms = 0
         self._synced = synced
-        now_ms = int((steady_s + self._offset_s) * 1000)
+        now_ms = store.now_ms()
         self._mend(store, now_ms)
         if steady_s - self._noted_s >= _NOTE_EVERY_S:
             self._noted_s = steady_s
@@ -88,7 +87,7 @@ class ClockKeeper:
     def end(self, store: Store) -> None:
         """Remember it at a clean stop, if it can be written."""
         with contextlib.suppress(sqlite3.Error), store.transaction(durable=False):
-            self.note(store, int((store.steady() + self._offset_s) * 1000))
+            self.note(store, store.now_ms())
 
     @staticmethod
     def _shift(store: Store, by_ms: int, rows: str = "", shots: str = "") -> None:

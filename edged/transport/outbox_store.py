@@ -48,6 +48,8 @@ class Store:
         new_keys: the key file was replaced, so that no row can be read any more.
         first_row: the first row number of this run; older ones count as historical.
         began_ms: when this run began, by the wall clock as it is now.
+        offset_s: from the steady clock to the wall clock; see
+            :class:`edged.transport.outbox_clock.ClockKeeper`.
         handed: rows that this run has handed out.
         damaged: a database that was set aside and not looked through yet.
         unchecked_bytes: written since the log was last carried into the database.
@@ -71,6 +73,7 @@ class Store:
         self.steady = steady
         self.clock_synced = clock_synced
         self.on_event = on_event
+        self.offset_s = clock() - steady()
         self._master_key = master_key
         self.handed: set[int] = set()
         self.withdrawn: dict[bytes, int] = {}
@@ -187,8 +190,11 @@ class Store:
         return None if found is None else found[0]
 
     def now_ms(self) -> int:
-        """Wall clock, milliseconds since the epoch."""
-        return int(self.clock() * 1000)
+        """Wall clock as it was followed last, milliseconds since the epoch.
+
+        A time that is written before a jump is followed must be shifted with those before it.
+        """
+        return int((self.steady() + self.offset_s) * 1000)
 
     def disk_free_bytes(self) -> int:
         """What an unprivileged process may still write on this disk."""

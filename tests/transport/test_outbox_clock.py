@@ -34,6 +34,20 @@ def test_a_clock_that_is_set_ages_no_row(tmp_path):
     box.close()
 
 
+@pytest.mark.parametrize("by_s", [-_YEAR_S, _YEAR_S])
+def test_a_row_made_just_after_a_jump_keeps_its_age_too(tmp_path, by_s):
+    """Between the jump and the next look at the clock shots go on coming."""
+    clock = Clock()
+    box = open_box(tmp_path / "o", clock)
+    clock.set_by_s(by_s)
+    put(box)
+    assert box.enforce() == 0
+    assert box.stats().oldest_unsent_s < 2
+    clock.pass_s(101)
+    assert box.enforce() == 1
+    box.close()
+
+
 def test_a_clock_set_back_lets_rows_expire_all_the_same(tmp_path):
     """A wrong time in the future does not keep a picture for ever."""
     clock = Clock()
