@@ -72,8 +72,9 @@ def ctl(
     wanted = access(broker, username=username, password_file=password_file, ca_file=ca_file,
                     cert_file=cert_file, key_file=key_file)  # fmt: skip
     filters = [f"edged/{site}/{name}/reply/{command}"]
-    with FleetLink(wanted, filters, lambda t, p, _retained: caller.heard(t, p)) as link:
-        caller = Caller(link.publish)
+    link = FleetLink(wanted, filters, lambda t, p, _retained: caller.heard(t, p))
+    caller = Caller(link.publish)
+    with link:
         link.wait(timeout_s)
         reply = caller.call(site, name, command, found, timeout_s)  # type: ignore[arg-type]
     _end(reply, as_json=as_json)

@@ -58,8 +58,9 @@ def serve(access: Access, listen: Listen, door: Door) -> None:
         board.heard(topic, payload)
         caller.heard(topic, payload)
 
-    with FleetLink(access, FILTERS, heard) as link:
-        caller = Caller(link.publish)
+    link = FleetLink(access, FILTERS, heard)
+    caller = Caller(link.publish)
+    with link:
         pages = _pages(board, caller, link, door)
         config = uvicorn.Config(
             Gate(pages, door, secure=listen.cert_file is not None),

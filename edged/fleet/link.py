@@ -7,6 +7,7 @@ whoever watches wants what is now, and statuses are retained.
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -118,6 +119,22 @@ class FleetLink:
             raise LinkError(f"{self._access}: the message did not reach the broker") from error
         if not info.is_published():
             raise LinkError(f"{self._access}: the broker does not acknowledge; try again")
+
+    def retain(self, topic: str, payload: bytes) -> None:
+        """Publish a retained message with QoS 1, without waiting; from any thread."""
+        self._client.publish(topic, payload, qos=1, retain=True)
+
+    def settle(self, timeout_s: float) -> None:
+        """Wait until everything that was published is acknowledged.
+
+        Raises:
+            LinkError: it is not in time.
+        """
+        until_s = time.monotonic() + timeout_s
+        while self._client._out_messages:  # noqa: SLF001 - paho does not tell otherwise
+            if time.monotonic() > until_s:
+                raise LinkError(f"{self._access}: the broker does not acknowledge; try again")
+            time.sleep(0.02)
 
     # -- paho's callbacks, on its thread ------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""Files for what operators already run, all generated from the health document's definition."""
