@@ -169,6 +169,7 @@ class Engine:
             listeners=self._listeners,
             mode=mode,
         )
+        self._frames = server
         view = ViewPublisher(frames.view_endpoint or self._socket("view"), mode=mode)
         self._stack.callback(view.close)
         self._pulse = Pulse(self_test_of(kit.stages, config.guard.stream_sizes_px[0]))
@@ -211,7 +212,6 @@ class Engine:
         self._sentry = Sentry(self._flow, kit.serving, frames.deadline_ms, self.event)
         self._flow.start()
         server.start()
-        self._frames = server
         self._stack.callback(self._end_frames)
 
     def _flow_parts(
@@ -377,7 +377,7 @@ class Engine:
         if self._egress is not None:
             state = self._egress.uplink_state()
             more["uplink"] = msgspec.convert(state, UplinkFigures, from_attributes=True)
-        return msgspec.structs.replace(found, **more)
+        return msgspec.structs.replace(found, **more, frames=self._frames.counts())
 
     def overview(self) -> dict[str, Any]:
         """State, figures and info for somebody at the box."""

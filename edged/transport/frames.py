@@ -41,6 +41,7 @@ from edged.transport.listeners import (
 )
 from edged.transport.mailbox import Mailbox, Submission, Ticket
 from edged.transport.wire import OutgoingPicture, VerdictDoc, answer
+from edged.transport.wire_health import FrameFigures
 from edged.verdicts import SENTENCES, Reason, Verdict
 
 log = logging.getLogger(__name__)
@@ -55,28 +56,6 @@ _LOOK_MS = 1000
 _LATE_S = 5.0
 _LATE_BYTES = 64 * 1024 * 1024
 """How long, and how many bytes of, such answers are kept for all clients together."""
-
-
-@dataclass(frozen=True)
-class FrameCounts:
-    """What the server did since its start.
-
-    Attributes:
-        received, received_bytes: messages and their payloads.
-        refused: answers that the server gave itself, by reason.
-        answered: answers given to ZeroMQ.
-        undeliverable: answers whose client was gone or does not read.
-        revoked: messages of keys that have been revoked since they connected.
-        holding: sockets that are not read because a shot of theirs finds no room.
-    """
-
-    received: int
-    received_bytes: int
-    refused: Mapping[str, int]
-    answered: int
-    undeliverable: int
-    revoked: int
-    holding: int
 
 
 @dataclass(repr=False)
@@ -223,10 +202,10 @@ class FrameServer:
         """Whether the socket thread runs; a watchdog asks."""
         return self._thread is not None and self._thread.is_alive()
 
-    def counts(self) -> FrameCounts:
+    def counts(self) -> FrameFigures:
         """What the server did."""
         traffic = self._traffic
-        return FrameCounts(
+        return FrameFigures(
             received=traffic.received,
             received_bytes=traffic.received_bytes,
             refused=dict(traffic.refused),

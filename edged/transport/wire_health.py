@@ -89,6 +89,27 @@ class UplinkFigures(Figures, kw_only=True, omit_defaults=False):
     max_packet_bytes: int = 0
 
 
+class FrameFigures(Figures, kw_only=True, omit_defaults=False):
+    """What the frame sockets did since the start.
+
+    Attributes:
+        received, received_bytes: messages and their payloads.
+        refused: answers that the server gave itself, by reason.
+        answered: answers given to ZeroMQ.
+        undeliverable: answers whose client was gone or does not read.
+        revoked: messages of keys that have been revoked since they connected.
+        holding: sockets that are not read because a shot of theirs finds no room.
+    """
+
+    received: int = 0
+    received_bytes: int = 0
+    refused: dict[str, int] = msgspec.field(default_factory=dict)
+    answered: int = 0
+    undeliverable: int = 0
+    revoked: int = 0
+    holding: int = 0
+
+
 class EngineBuild(Figures, kw_only=True):
     """What is being built in the background: model, phase, share done (0..1)."""
 
@@ -136,6 +157,7 @@ class HealthDoc(Doc, kw_only=True, omit_defaults=True):
     remedies: dict[str, str] = msgspec.field(default_factory=dict)
     outbox: OutboxFigures | None = None
     uplink: UplinkFigures | None = None
+    frames: FrameFigures | None = None
     rss_mb: float | None = None
     cpu_percent: float | None = None
     threads: int | None = None

@@ -185,6 +185,16 @@ def test_it_costs_one_error_answer(booth, rude, name):
     assert booth.send(face(len(name)), camera="quick").verdict.verdict == "queued"
 
 
+def test_health_counts_what_was_turned_away(booth, rude):
+    """By reason, beside what came in."""
+    before = booth.ask("status").data["health"]["frames"]
+    answers = rude.ask([shot(encoding="bgr8", shape=[20, 20, 5]), b"\x01" * 2000])
+    assert [reason_of(a) for a in answers] == ["bad-shape"]
+    after = booth.ask("status").data["health"]["frames"]
+    assert after["refused"]["bad-shape"] == before["refused"].get("bad-shape", 0) + 1
+    assert after["received"] > before["received"]
+
+
 def raw_peer(booth):
     """A unix socket that has done ZMTP's greeting and says it is a DEALER."""
     peer = socket.socket(socket.AF_UNIX)
