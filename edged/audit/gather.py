@@ -35,12 +35,15 @@ def facts(
         "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "device": config.device.name,
         "site": config.device.site,
+        "clock_synced": info.get("clock_synced"),
         "running": status is not None,
         "state": {"state": status["state"], "reason": status["reason"]} if status else None,
         "software": {
             "edged": __version__,
             "code_sha256": code_sha256(),
+            "python": info.get("python"),
             "packages": info.get("packages"),
+            "runs_this_version": info["edged"] == __version__ if info else None,
             "config": str(path),
             "config_digest": config.digest,
             "runs_this_config": info.get("config_digest") == config.digest if info else None,
@@ -48,12 +51,20 @@ def facts(
         "isolation": {"asked": config.isolation.mode, "found": info.get("isolation")},
         "memory": info.get("hardening"),
         "scenes": {
-            name: {"mode": scene.mode, "cameras": _cameras(config, name)}
+            name: {
+                "mode": scene.mode,
+                "cameras": _cameras(config, name),
+                "label": scene.label,
+                "allow_empty": scene.allow_empty,
+            }
             for name, scene in config.scenes.items()
         },
+        "hides": info.get("hides"),
+        "comes_in": _comes_in(config),
         "leaves": _leaves(config),
         "stored": _stored(config, dict(status["health"]["outbox"]) if status else None),
         "guard": info.get("guard"),
+        "marks": info.get("provenance"),
         "receipt_key": info.get("receipt_key"),
         "models": [_model(config, recipes[i], info.get("models", {})) for i in config.models.used],
     }
@@ -70,6 +81,16 @@ def code_sha256() -> str:
 
 def _cameras(config: Config, scene: str) -> list[str]:
     return [name for name, camera in config.cameras.items() if camera.scene == scene]
+
+
+def _comes_in(config: Config) -> dict[str, Any]:
+    """Who may hand frames in."""
+    lan = config.frames.lan
+    return {
+        "group": config.frames.open_to_group,
+        "subscribed": [one.address for one in config.frames.imagezmq_subscribe],
+        "lan": None if lan is None else {"listen": lan.listen, "keys_required": lan.curve},
+    }
 
 
 def _leaves(config: Config) -> dict[str, Any]:
@@ -100,11 +121,21 @@ def _stored(config: Config, outbox: dict[str, Any] | None) -> dict[str, Any]:
         "unsent_max_age_s": limits.unsent_max_age_s,
         "dedupe_days": limits.dedupe_days,
         "max_bytes": limits.max_bytes,
+        "overflow": limits.overflow,
         "master_key": limits.master_key_file is not None,
+        "pictures_of_the_operator": _operators_pictures(config),
         "lan": config.frames.lan is not None,
         "lan_keys": str(config.keys_folder),
         "now": outbox,
     }
+
+
+def _operators_pictures(config: Config) -> list[str]:
+    """Files with faces that the configuration names: characters, who wears them, templates."""
+    named = [scene.template for scene in config.scenes.values() if scene.template]
+    for identity in config.identities.values():
+        named += [*identity.photos, *identity.worn_by]
+    return sorted({name for name in named if not name.startswith("builtin:")})
 
 
 def _model(config: Config, recipe: Recipe, running: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,6 +143,7 @@ def _model(config: Config, recipe: Recipe, running: Mapping[str, Any]) -> dict[s
     return {
         "id": recipe.id,
         "kind": recipe.kind,
+        "builtin": recipe.builtin,
         "licence": recipe.licence.name,
         "commercial": recipe.licence.commercial,
         "accepted": recipe.free or recipe.id in config.models.accept_licence,
