@@ -7,6 +7,8 @@ and `make faults ARGS=--list` names what there is.
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -60,14 +62,24 @@ def main(
         for kind in chosen:
             typer.echo(kind.name)
         return
-    if real_models() is None:
-        typer.echo(
-            "EDGED_TEST_MODELS is not set: name the folder of small real networks that faces "
-            "are judged with (det_500m, yunet, mobilefacenet, judge_ultralight)",
-            err=True,
-        )
+    if missing := _missing(chosen):
+        typer.echo(missing, err=True)
         raise typer.Exit(2)
     raise typer.Exit(_run(chosen, times or times_for(chosen), seed or int(time.time()), json_))
+
+
+def _missing(kinds):
+    """What a run cannot do without, and where to get it; "" when all is there."""
+    if real_models() is None:
+        return (
+            "EDGED_TEST_MODELS is not set: name the folder of small real networks that faces "
+            "are judged with (README, Everything that can go wrong)"
+        )
+    if shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin") is None:
+        return "mosquitto is not installed (Debian: apt-get install mosquitto)"
+    if os.geteuid() and any(kind.state == "tmpfs" for kind in kinds):
+        return "kinds that fill a disk mount a small one: run it as root, or choose --kinds"
+    return ""
 
 
 def _run(kinds, times, seed, as_machine):
