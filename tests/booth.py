@@ -231,7 +231,10 @@ class Booth:
         wait_for(ready, timeout_s, "the engine")
 
     def start_uplink(self):
-        self.uplink = self._start(self._edged("uplink"), self._environment)
+        more = dict(self._environment or {})
+        for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC"):  # the engine's manager is not the uplink's
+            more.pop(name, None)
+        self.uplink = self._start(self._edged("uplink"), more)
 
     def kill_engine(self):
         self.engine.send_signal(signal.SIGKILL)
