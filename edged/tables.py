@@ -151,13 +151,12 @@ def build(cls: type[S], tree: Mapping[str, Any], walk: Walk, path: str = "") -> 
             walk.bad(join(path, key), "unknown key", hint=hint)
     made: dict[str, Any] = {}
     for key, info in infos.items():
-        where = join(path, key)
         if key in tree:
-            value = convert(info.type, tree[key], walk, where)
+            value = convert(info.type, tree[key], walk, join(path, key))
             if value is not msgspec.UNSET:
                 made[info.name] = value
         elif info.required:
-            walk.bad(where, "is missing")
+            walk.bad(join(path, key), "is missing")
         if info.required:
             made.setdefault(info.name, None)
     return cls(**made)

