@@ -35,6 +35,8 @@ _END64_MAGIC = b"PK\x06\x07"
 _END64_BYTES = 20
 _COMMENT_BYTES = 0xFFFF
 _ENCRYPTED = 0x1
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""What damaged bzip2 or LZMA data raises cannot be told from a disk's errors."""
 
 
 @contextmanager
@@ -63,13 +65,20 @@ def opened_member(path: Path, origin: str, member: str, limit_bytes: int) -> Ite
             ]
             if len(fitting) != 1:
                 raise ModelError(f"{origin} holds {len(fitting)} files {member}, not one")
-            with packed.open(fitting[0]) as stream:
+            with _stream(packed, fitting[0]) as stream:
                 yield stream
     except (
         zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, struct.error,
         UnicodeDecodeError,
     ) as error:  # fmt: skip
         raise ModelError(f"{origin} is no archive that can be read ({error})") from error
+
+
+def _stream(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> IO[bytes]:
+    try:
+        return packed.open(entry)
+    except (OSError, ValueError) as error:  # it says that it begins before the file
+        raise zipfile.BadZipFile("an entry lies outside the file") from error
 
 
 def check_entries(entries: list[zipfile.ZipInfo], origin: str, limit_bytes: int) -> None:
@@ -98,8 +107,8 @@ def _wrong_with(entry: zipfile.ZipInfo) -> str:
         return "leads out of its folder"
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a link or a device, not a file"
-    if entry.flag_bits & _ENCRYPTED:
-        return "is encrypted"
+    if entry.flag_bits & _ENCRYPTED or entry.compress_type not in _METHODS:
+        return "is encrypted, or packed in a way that no pack of models is"
     packed = max(entry.compress_size, 1)
     if entry.file_size > RATIO_FREE_BYTES and entry.file_size > MAX_RATIO * packed:
         return f"unpacks to {entry.file_size // packed} times its size"

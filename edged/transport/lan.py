@@ -23,6 +23,7 @@ DEVICE_KEY = "device.key"
 
 _FIRST_FD = 3
 """Of those that systemd passes (sd_listen_fds(3))."""
+_MAX_FDS = 64
 _BACKLOG = 64
 
 
@@ -78,15 +79,23 @@ def handed_in(environment: Mapping[str, str]) -> list[int]:
     found = []
     try:
         if LISTENER_FD in environment:
-            found.append(int(environment[LISTENER_FD]))
+            found.append(_number(environment[LISTENER_FD], 1 << 20))
         if environment.get("LISTEN_PID") == str(os.getpid()):
-            found += range(_FIRST_FD, _FIRST_FD + int(environment.get("LISTEN_FDS", "0")))
+            count = _number(environment.get("LISTEN_FDS", "0"), _MAX_FDS)
+            found += range(_FIRST_FD, _FIRST_FD + count)
     except ValueError as error:
         raise OperatorError(
             f"{LISTENER_FD} or LISTEN_FDS of the environment is no number; start the engine "
             "with `edged run` or its unit"
         ) from error
     return list(dict.fromkeys(found))  # systemd's, told on by our own launcher
+
+
+def _number(text: str, most: int) -> int:
+    number = int(text)
+    if not 0 <= number <= most:
+        raise ValueError("out of bounds")
+    return number
 
 
 def take_over(fds: list[int], listen: str | None) -> list[int]:

@@ -36,6 +36,7 @@ from edged.errors import FrameError, OperatorError
 from edged.transport import outbox_put, outbox_shots, outbox_stats
 from edged.transport import outbox_removal as removal
 from edged.transport.clock import clock_synced
+from edged.transport.outbox_cells import watched
 from edged.transport.outbox_clock import ClockKeeper
 from edged.transport.outbox_gaps import add_gap
 from edged.transport.outbox_load import load
@@ -373,7 +374,8 @@ class Outbox:
             if self._lock_fd < 0:
                 raise FrameError(Reason.OUTBOX_ERROR, "the outbox is closed")
             try:
-                yield
+                with watched(self._store.conn):
+                    yield
             except sqlite3.Error as error:
                 if is_damage(error):
                     self._begin_again()
@@ -383,10 +385,9 @@ class Outbox:
                     ) from error
                 raise FrameError(Reason.OUTBOX_ERROR, f"the outbox failed: {error}") from error
             except OSError as error:
-                raise FrameError(
-                    Reason.OUTBOX_FULL if is_no_room(error) else Reason.OUTBOX_ERROR,
-                    f"the outbox cannot be written: {error.strerror}",
-                ) from error
+                reason = Reason.OUTBOX_FULL if is_no_room(error) else Reason.OUTBOX_ERROR
+                text = f"the outbox cannot be written: {error.strerror}"
+                raise FrameError(reason, text) from error
 
     def _begin_again(self) -> None:
         try:

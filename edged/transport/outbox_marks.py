@@ -22,10 +22,13 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
+from edged.transport.outbox_cells import LARGEST
 from edged.transport.outbox_rows import Place
+from edged.transport.wire import NAME
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +37,10 @@ _HEAD = struct.Struct(">8sQII")
 _SLOT_BYTES = 64 * 1024
 _SESSIONS = 8
 """Kept of those before the current one: each began because a database was lost."""
-_Sessions = dict[str, dict[str, int]]
+_Session = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
+_Camera = Annotated[str, msgspec.Meta(pattern=NAME)]
+_Last = Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
+_Sessions = dict[_Session, dict[_Camera, _Last]]
 
 
 class Marks:
@@ -98,7 +104,8 @@ class Marks:
 
     def _read(self, slot: int) -> tuple[int, _Sessions]:
         raw = os.pread(self._fd, _SLOT_BYTES, slot * _SLOT_BYTES)
-        with contextlib.suppress(struct.error, msgspec.DecodeError):
+        spoiled = (struct.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+        with contextlib.suppress(*spoiled):
             magic, generation, length, crc = _HEAD.unpack_from(raw)
             body = raw[_HEAD.size : _HEAD.size + length]
             if magic == _MAGIC and zlib.crc32(body) == crc:

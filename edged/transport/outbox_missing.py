@@ -76,6 +76,6 @@ def _tell(store: Store, session: str, camera: str, first: int, last: int) -> int
 
 def _told(store: Store) -> list[str]:
     found = store.one("SELECT value FROM meta WHERE name='told'")
-    with contextlib.suppress(msgspec.DecodeError):
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return msgspec.json.decode(found or b"[]", type=list[str])
     return []

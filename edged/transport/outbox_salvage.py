@@ -9,6 +9,7 @@ lock, before keys are swept; reads the damaged file, never writes it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sqlite3
@@ -18,6 +19,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from edged.transport.outbox_cells import LARGEST, read_verdict
 from edged.transport.outbox_rows import Place
 from edged.transport.outbox_schema import ACKED, ASIDE, PENDING
 from edged.transport.outbox_store import Store, unseal
@@ -58,8 +60,10 @@ def salvage(store: Store, damaged: Path) -> int:
 def _take_row(store: Store, old: sqlite3.Connection, found: tuple[Any, ...]) -> int:
     row, *values = found
     try:
-        *place, state, _again, _created_ms, _synced, size_bytes, slot, shot_mac = values
-        key = store.vault.read(int(slot))
+        place, (state, *rest, size_bytes, slot, shot_mac) = values[:3], values[3:]
+        numbers = all(type(value) is int for value in (place[2], state, *rest, size_bytes, slot))
+        numbers = numbers and all(isinstance(text, str) for text in place[:2])
+        key = store.vault.read(slot) if numbers else None
         body = old.execute("SELECT doc, picture FROM bodies WHERE row=?", (row,)).fetchone()
         if key is None or body is None or state not in (PENDING, ACKED, ASIDE):
             return 0
@@ -102,7 +106,11 @@ def _take_shot_of(
 
 def _take_shot(store: Store, shot: tuple[Any, ...]) -> None:
     mac, payload_mac, verdict, at_ms = shot
-    if isinstance(mac, bytes) and isinstance(verdict, bytes) and isinstance(at_ms, int):
+    if isinstance(mac, bytes) and isinstance(payload_mac, bytes | None) and type(at_ms) is int:
+        try:
+            read_verdict(verdict)
+        except sqlite3.Error:
+            return
         store.conn.execute(
             "INSERT OR IGNORE INTO shots (mac, payload_mac, verdict, at_ms) VALUES (?, ?, ?, ?)",
             (mac, payload_mac, verdict, at_ms),
@@ -113,18 +121,26 @@ def _learn_numbers(store: Store, old: sqlite3.Connection) -> None:
     """How far the old session has come: what was not saved of it becomes gaps."""
     session = str(uuid.UUID(bytes=_one(old, "SELECT value FROM meta WHERE name='session'")))
     for camera, last in list(_both_ways(old, "SELECT * FROM counters", "camera")):
-        if isinstance(camera, str) and re.fullmatch(NAME, camera) and isinstance(last, int):
-            store.marks.learn(session, camera, last)
+        if isinstance(camera, str) and re.fullmatch(NAME, camera) and type(last) is int:
+            store.marks.learn(session, camera, min(max(last, 0), LARGEST))
 
 
 def _both_ways(old: sqlite3.Connection, query: str, order: str) -> Iterator[tuple[Any, ...]]:
-    """Rows from the front up to the damage, then from the back up to it."""
+    """Rows from the front up to the damage, then from the back up to it.
+
+    Their first column is the one that orders them, and has each value once.
+    """
     for direction in ("ASC", "DESC"):
-        try:
-            yield from old.execute(f"{query} ORDER BY {order} {direction}")
-        except sqlite3.Error:
-            continue
-        return
+        before = None
+        with contextlib.suppress(sqlite3.Error, TypeError):
+            for found in old.execute(f"{query} ORDER BY {order} {direction}"):
+                up = direction == "ASC"
+                if before is not None and not (before < found[0] if up else found[0] < before):
+                    break  # pages that name each other in a circle would go on for ever
+                before = found[0]
+                yield found
+            else:
+                return
 
 
 def _one(old: sqlite3.Connection, query: str) -> bytes:

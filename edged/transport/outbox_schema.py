@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edged.errors import OperatorError
+from edged.transport.outbox_cells import MALFORMED, sound
 from edged.transport.outbox_forms import SCHEMA_VERSION, migrate
 from edged.transport.vault import sync_folder
 
@@ -105,8 +106,8 @@ def open_database(path: Path, vault_id: bytes) -> Opened:
             # Into the database itself: a log that is lost must not take the session along.
             conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             sync_folder(path.parent)
-        elif path.stat().st_size <= _QUICK_CHECK_BYTES:
-            _check(conn)
+        else:
+            _check(conn, whole=path.stat().st_size <= _QUICK_CHECK_BYTES)
         meta = dict(conn.execute("SELECT name, value FROM meta"))
         return Opened(
             conn, str(uuid.UUID(bytes=meta["session"])), bytes(meta["vault"]),
@@ -148,9 +149,11 @@ def _configure(conn: sqlite3.Connection, path: Path) -> None:
     conn.execute(f"PRAGMA wal_autocheckpoint={_AUTO_CHECKPOINT_PAGES}")
 
 
-def _check(conn: sqlite3.Connection) -> None:
-    if conn.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-        raise sqlite3.DatabaseError("database disk image is malformed")
+def _check(conn: sqlite3.Connection, *, whole: bool) -> None:
+    if whole and conn.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
+        raise sqlite3.DatabaseError(MALFORMED)
+    if not sound(conn, whole=whole):
+        raise sqlite3.DatabaseError(MALFORMED)
 
 
 def is_damage(error: sqlite3.Error) -> bool:

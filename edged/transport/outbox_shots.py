@@ -8,13 +8,12 @@ from __future__ import annotations
 import msgspec
 
 from edged.errors import FrameError
+from edged.transport.outbox_cells import read_verdict
 from edged.transport.outbox_load import read_body
 from edged.transport.outbox_rows import Known, PayloadMac, Place
 from edged.transport.outbox_store import Store
 from edged.transport.wire import VerdictDoc
 from edged.verdicts import Reason
-
-_VERDICT = msgspec.json.Decoder(VerdictDoc)
 
 
 def find(
@@ -36,7 +35,7 @@ def find(
     first_payload, stored, row, slot, *place = found
     if first_payload is not None and (payload is None or payload.value != first_payload):
         raise FrameError(Reason.ID_REUSED, "a shot id came with another payload")
-    verdict = _VERDICT.decode(stored)
+    verdict = read_verdict(stored)
     verdict.id = shot_id
     body = read_body(store, row, slot, Place(*place)) if with_picture and row else None
     return Known(verdict, None if body is None else body[1])

@@ -63,7 +63,8 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
             salt = bytes.fromhex(self.salt)
         except ValueError:
             return False
-        return bool(self.digest) and hmac.compare_digest(_digest(salt, text), self.digest)
+        expected = _digest(salt, text).encode()  # as bytes: texts must be ASCII to be compared
+        return bool(self.digest) and hmac.compare_digest(expected, self.digest.encode())
 
 
 class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -125,3 +125,30 @@ def test_a_member_is_found_in_whatever_folder(tmp_path):
     path.write_bytes(archive(("antelopev2/a.onnx", b"weights"), ("antelopev2/", b"")))
     with opened_member(path, "there", "a.onnx", LIMIT) as stream:
         assert stream.read() == b"weights"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_only_the_packings_of_packs_are_taken(tmp_path, method):
+    """What damaged bzip2 and LZMA data raises cannot be told from a disk's errors."""
+    path = tmp_path / "pack.zip"
+    path.write_bytes(archive(("p/a.onnx", b"weights" * 50), mode=method))
+    with (
+        pytest.raises(ModelError, match="packed in a way that no pack of models is"),
+        opened_member(path, "there", "a.onnx", LIMIT),
+    ):
+        pass
+
+
+def test_an_entry_outside_the_file_is_found(tmp_path):
+    """An end record that counts more than there is moves entries to before the file."""
+    data = bytearray(archive(("p/a.onnx", b"weights" * 50)))
+    at = data.rfind(b"PK\x05\x06")
+    start = int.from_bytes(data[at + 16 : at + 20], "little")
+    data[at + 16 : at + 20] = struct.pack("<I", start + 9)
+    path = tmp_path / "pack.zip"
+    path.write_bytes(bytes(data))
+    with (
+        pytest.raises(ModelError, match="lies outside the file"),
+        opened_member(path, "there", "a.onnx", LIMIT),
+    ):
+        pass

@@ -91,3 +91,10 @@ def test_systemd_and_our_launchers_hand_in():
     assert lan.handed_in({"LISTEN_PID": "1", "LISTEN_FDS": "2"}) == []
     with pytest.raises(OperatorError, match="edged run"):
         lan.handed_in({lan.LISTENER_FD: "seven"})
+
+
+@pytest.mark.parametrize("count", ["-1", "65", "9" * 30, "x"])
+def test_a_count_of_listeners_out_of_bounds_is_refused(count):
+    """An environment that says nonsense costs an error, not the memory."""
+    with pytest.raises(OperatorError, match="LISTEN_FDS"):
+        lan.handed_in({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": count})

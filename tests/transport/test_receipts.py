@@ -16,7 +16,7 @@ from edged.errors import OperatorError
 from edged.transport.outbox import Outbox
 from edged.transport.outbox_rows import PurgeSelector
 from edged.transport.receipt_key import FILE, open_key
-from edged.transport.receipts import PREFIX, Notary, key_text, verify
+from edged.transport.receipts import PREFIX, Asked, Notary, key_text, verify
 
 MASTER = bytes(range(32))
 
@@ -200,3 +200,8 @@ def test_a_damaged_key_is_set_aside_and_told(tmp_path, damage):
     assert open_key(tmp_path, None, lambda *e: events.append(e)).private_bytes_raw() != first
     assert events == [("receipt-key-replaced", "damaged", {})]
     assert list(tmp_path.glob(FILE + ".damaged-*"))
+
+
+def test_a_digest_that_is_no_ascii_names_nobody():
+    """A receipt of odd letters is answered, not crashed on."""
+    assert not Asked("shot", digest="\u00e9", salt="00").names("s1")
