@@ -50,6 +50,7 @@ class LeakyDevice:
     def __exit__(self, *_exc):
         self._stop.set()
         self._thread.join()
+        self._last.wait_for_publish(10)
         self._mqtt.disconnect()
         self._mqtt.loop_stop()
         self._frames.close(0)
@@ -104,7 +105,7 @@ class LeakyDevice:
         self._say("result", json.dumps(doc).encode())
 
     def _say(self, kind, payload):
-        self._mqtt.publish(f"edged/test/booth-1/{kind}/shots", payload, qos=1)
+        self._last = self._mqtt.publish(f"edged/test/booth-1/{kind}/shots", payload, qos=1)
 
 
 def _named(shot, jpeg):

@@ -31,6 +31,9 @@ IDENTITY_MAX = float(CALIBRATION.split("identity_max = ")[1].split()[0])
 COARSE_MAX, UNTOUCHED_MAX = 0.58, 0.2
 """As calibration/guard.toml has them for a face and what stands in its place now."""
 
+FOUND = "found"
+"""Name of what the detector finds."""
+
 _NOMINAL = np.array(
     [[0.30, 0.40], [0.70, 0.40], [0.50, 0.60], [0.34, 0.79], [0.66, 0.79]], np.float32
 )
@@ -74,15 +77,18 @@ class Bench:
             shape: (h, w, 3) of uint8 BGR pixels.
 
         Returns:
-            One sentence for each face that is an input face.
+            One sentence for each face that is an input face, and how many faces were held
+            against them: such as the detector found, and places of faces that went in.
         """
-        return [how for figures in self.faces(data, shape) if (how := _verdict(*figures))]
+        held = self.faces(data, shape)
+        found = sum(name == FOUND for name, *_ in held)
+        return [how for one in held if (how := _verdict(*one))], found, len(held) - found
 
     def faces(self, data, shape=None):
         """(name of the finding, nearest cosine, coarse correlation, untouched share) of each."""
         flat = np.frombuffer(data, np.uint8)
         image = flat.reshape(shape) if shape else cv2.imdecode(flat, cv2.IMREAD_COLOR)
-        found = [("found", points) for points in self._seen_by_the_judge(image)]
+        found = [(FOUND, points) for points in self._seen_by_the_judge(image)]
         number = number_of(image)
         before = None
         if number is not None:
@@ -99,7 +105,7 @@ class Bench:
         figures = []
         for (name, points), crop, cosine in zip(found, crops, cosines, strict=True):
             gallery = self._crops
-            if name != "found" and before is not None:
+            if name != FOUND and before is not None:
                 gallery = _crops(before, [points])
             coarse = max(coarse_correlation(known, crop) for known in gallery)
             untouched = max(untouched_share(known, crop) for known in gallery)

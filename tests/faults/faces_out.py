@@ -36,6 +36,7 @@ class FacesOut:
 
     def _begin_again(self):
         self._seen, self._judged, self._due = {}, Counter(), 0
+        self._held = Counter()
 
     def __enter__(self):
         self._process.start()
@@ -80,7 +81,8 @@ class FacesOut:
 
         Returns:
             (pictures by place, a list of (places, what was seen) with an entry for each input
-            face that a picture shows).
+            face that a picture shows, and a count of what was held against input faces:
+            `faces` that the detector found, and `places` where a face went in).
 
         Raises:
             AssertionError: the judge has died, or is not done in time.
@@ -96,8 +98,10 @@ class FacesOut:
             self._due -= 1
             assert found is not None, "a picture could not be judged"
             places = "+".join(sorted(self._seen[key]))
-            escapes += [(places, how) for how in found]
-        return self._judged, escapes
+            sentences, faces, spots = found
+            self._held += Counter(faces=faces, places=spots)
+            escapes += [(places, how) for how in sentences]
+        return self._judged, escapes, self._held
 
 
 def _judge(inbox, outbox):

@@ -31,6 +31,7 @@ class Row:
         seed: with which its moments can be had again.
         injected: times.
         judged: pictures by place: broker, view, reply.
+        held: what was held against input faces, see :meth:`faults.faces_out.FacesOut.settle`.
         escapes: (places, how) of each input face that was seen in one of them.
         problems: what else went against a promise: no recovery, a shot never answered.
         offered, shown, shots: the load that was reached: stream frames that went in, stream
@@ -54,6 +55,7 @@ class Row:
     escapes: list = field(default_factory=list)
     problems: list = field(default_factory=list)
     judged: Counter = field(default_factory=Counter)
+    held: Counter = field(default_factory=Counter)
     offered: int = 0
     shown: int = 0
     shots: int = 0
@@ -136,7 +138,7 @@ class Matrix:
             if "Traceback" in site.booth.log_text()[logged:]:
                 row.problems.append("a traceback is in the device's log")
             with contextlib.suppress(KeyboardInterrupt):
-                row.judged, row.escapes = self.judge.settle()
+                row.judged, row.escapes, row.held = self.judge.settle()
             row.took_s = time.monotonic() - opened
             self.progress(row)
 

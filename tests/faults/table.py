@@ -51,12 +51,15 @@ def load_line(rows):
         for name in ("offered", "shown", "shots", "under_load_s", "living_s")
     )
     judged = sum((row.judged for row in rows), Counter())
+    held = sum((row.held for row in rows), Counter())
     looked = ", ".join(f"{count} at {place}" for place, count in sorted(judged.items()))
     return (
         f"load: {offered / (living_s or 1):.1f} stream frames a second into a living engine; "
         f"over all {whole_s:.0f} s, outages included, {offered / (whole_s or 1):.1f} in, "
         f"{shown / (whole_s or 1):.1f} shown and {shots / (whole_s or 1):.1f} shots answered "
-        f"a second\njudged: {sum(judged.values())} pictures ({looked})"
+        f"a second\njudged: {sum(judged.values())} pictures ({looked}); {held['faces']} "
+        f"faces that the detector found and {held['places']} places where a face had been, each "
+        "held against all that went in"
     )
 
 
@@ -80,5 +83,8 @@ def as_json(rows, *, seed, interrupted):
         "interrupted": interrupted,
         "good": all(row.good for row in rows),
         "injected": sum(row.injected for row in rows),
-        "rows": [asdict(row) | {"judged": dict(row.judged), "good": row.good} for row in rows],
+        "rows": [
+            asdict(row) | {"judged": dict(row.judged), "held": dict(row.held), "good": row.good}
+            for row in rows
+        ],
     }

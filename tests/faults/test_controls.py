@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from types import SimpleNamespace
 
 import pytest
@@ -34,8 +33,8 @@ class Under:
             with LeakyDevice(folder, broker.port, **faults), Load(self, look) as load:
                 wait_for(lambda: load.shown > 4 and load.answered > 3, 30, "the load")
                 load.stop()
-                arrived = threading.Event()
-                arrived.wait(0.5)
+            self.consumer.publish("event", b'{"name": "the end"}')  # behind all the device said
+            self.consumer.wait(lambda: self.consumer.events, what="the end")
 
     def took(self, shot, answer):
         self.ledger.took(shot, answer)
@@ -54,7 +53,7 @@ def test_a_face_that_gets_out_is_counted(tmp_path, judge, place):
     """A picture that leaves as it came in is seen, where it was planted and only there."""
     judge.begin("a control")
     Under(tmp_path, judge.look, leaks={place})
-    judged, escapes = judge.settle()
+    judged, escapes, _ = judge.settle()
     assert set(judged) == {"broker", "view", "reply"}
     assert {where for where, _ in escapes} == {place}
     ways = {how.split(":")[0] for _, how in escapes}
@@ -65,7 +64,9 @@ def test_no_face_is_no_escape(tmp_path, judge):
     """Grey pictures show nobody."""
     judge.begin("a control")
     Under(tmp_path, judge.look)
-    judged, escapes = judge.settle()
+    judged, escapes, held = judge.settle()
+    assert held["faces"] == 0
+
     assert sum(judged.values()) >= 10
     assert escapes == []
 
@@ -80,7 +81,7 @@ def test_the_judge_dies_loudly(judge):
 
 @pytest.mark.parametrize(
     ("wrong", "list_of", "what"),
-    [("lose", "lost", "nothing came"), ("gap", "lost", "a gap came"),
+    [("lose", "lost", "nothing came"), ("gap", "lost", "a gap (overflow) came"),
      ("two places", "duplicated", "2 places"), ("two contents", "duplicated", "contents"),
      ("stray", "duplicated", "nobody sent")],
 )  # fmt: skip

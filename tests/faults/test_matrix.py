@@ -38,4 +38,5 @@ def test_nothing_is_lost_doubled_or_let_out(judge, kinds):
     (row,) = rows
     assert row.injected == 1
     assert row.answered >= len(kinds)
+    assert row.held["faces"] > len(kinds)
     assert set(row.judged) == {"broker", "reply", "view"}
