@@ -22,6 +22,7 @@ from edged.transport.wire_health import (
     OutboxFigures,
     StageTimes,
 )
+from edged.troubles import remedy
 from edged.verdicts import Reason, Verdict
 
 FPS_WINDOW_S = 10.0
@@ -49,7 +50,7 @@ class Health:
         self._stages: dict[str, Histogram] = {}
         self._sessions: dict[str, Histogram] = {}
         self._latency = Histogram()
-        self._done_s: deque[float] = deque(maxlen=_FRAMES)
+        self._done: deque[tuple[float, str]] = deque(maxlen=_FRAMES)
         self._guard: Counter[str] = Counter()
         self._restore: Counter[str] = Counter()
         self._last_frame_s: dict[str, float] = {}
@@ -79,7 +80,7 @@ class Health:
             self._last_frame_s[camera] = now_s
             if verdict in {Verdict.QUEUED, Verdict.SHOWN}:
                 self._latency.record(latency_ms, now_s)
-                self._done_s.append(now_s)
+                self._done.append((now_s, camera))
             for store, times in ((self._stages, stages_ms), (self._sessions, session_ms)):
                 for stage, spent in (times or {}).items():
                     store.setdefault(stage, Histogram()).record(spent, now_s)
@@ -139,13 +140,13 @@ class Health:
     ) -> HealthDoc:
         """What is known of frames; whoever asks fills in the machine and the uplink."""
         with self._lock:
-            recent = sum(1 for t in self._done_s if now_s - t <= FPS_WINDOW_S)
+            recent = Counter(name for t, name in self._done if now_s - t <= FPS_WINDOW_S)
             span_s = min(FPS_WINDOW_S, max(1.0, now_s - self._started_s))
             doc = HealthDoc(
                 ts_ms=ts_ms,
                 clock_synced=clock_synced,
                 uptime_s=round(now_s - self._started_s, 1),
-                fps=round(recent / span_s, 2),
+                fps=round(recent.total() / span_s, 2),
                 latency=LatencyCounts(
                     count=self._latency.count,
                     sum_ms=round(self._latency.sum_ms, 1),
@@ -164,10 +165,13 @@ class Health:
                 guard=self._guard_figures(),
                 restore=dict(sorted(self._restore.items())),
                 cameras={
-                    name: CameraFigures(last_frame_age_s=round(now_s - t, 1))
+                    name: CameraFigures(
+                        last_frame_age_s=round(now_s - t, 1), fps=round(recent[name] / span_s, 2)
+                    )
                     for name, t in sorted(self._last_frame_s.items())
                 },
                 troubles=dict(sorted(self._troubles.items())),
+                remedies={reason: remedy(reason) for reason in sorted(self._troubles.values())},
                 outbox=outbox,
             )
             spread = _spread("latency", self._latency, now_s, (*SHARES, 100))

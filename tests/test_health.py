@@ -116,9 +116,22 @@ def test_what_the_guard_did_adds_up(health):
 
 
 def test_a_silent_camera_shows_its_age(health):
-    """Seconds since the last frame of each camera."""
+    """Seconds since the last frame of each camera, and its own frame rate."""
     done(health, now_s=101.0)
-    assert document(health, now_s=131.0)["cameras"] == {"booth": {"last_frame_age_s": 30.0}}
+    found = document(health, now_s=131.0)["cameras"]
+    assert found == {"booth": {"last_frame_age_s": 30.0, "fps": 0.0}}
+    done(health, now_s=131.0)
+    health.frame_done("door", Verdict.SHOWN, Reason.OK, now_s=131.0, latency_ms=1.0)
+    health.frame_done("door", Verdict.REFUSED, Reason.NO_FACE, now_s=131.0, latency_ms=1.0)
+    assert [one["fps"] for one in document(health, 132.0)["cameras"].values()] == [0.1, 0.1]
+
+
+def test_what_to_do_stands_beside_what_is_wrong(health):
+    """A remedy for each reason, gone with it."""
+    health.trouble("uplink", "uplink-absent")
+    assert "edged-uplink" in document(health)["remedies"]["uplink-absent"]
+    health.trouble("uplink", None)
+    assert "remedies" not in document(health)
 
 
 def test_every_time_has_its_unit(health):

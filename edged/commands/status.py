@@ -31,6 +31,8 @@ def status(
         typer.echo(json.dumps({"answered_in_ms": took_ms, **reply.data}, indent=2))
         return
     typer.echo(f"engine: answered in {took_ms} ms")
+    for reason, cure in reply.data["health"].get("remedies", {}).items():
+        typer.echo(f"what to do about {reason}: {cure}")
     for name, value in _flat(reply.data):
         typer.echo(f"    {name:<32} {value}")
 

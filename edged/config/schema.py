@@ -289,9 +289,12 @@ class HealthTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     Attributes:
         period_s: seconds between two health documents.
+        camera_silent_s: a camera that has sent and then stops for so long degrades the device;
+            0 means never, as it should be where people press a button.
     """
 
     period_s: Annotated[float, msgspec.Meta(ge=1.0, le=3600.0)] = 10.0
+    camera_silent_s: Annotated[float, msgspec.Meta(ge=0.0, le=86_400.0)] = 0.0
 
 
 class PublishTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

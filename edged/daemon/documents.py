@@ -12,12 +12,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import msgspec
-import psutil
 
 from edged import __version__
 from edged.config import Config
 from edged.daemon.assemble import Kit
-from edged.daemon.gpu_figures import GpuFigures
 from edged.privacy.hardening import found as hardening_found
 from edged.privacy.isolation import Isolation
 from edged.runtime.choice import UNPROVEN
@@ -172,43 +170,6 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return ""
-
-
-class Machine:
-    """Figures of this process and its box."""
-
-    def __init__(self) -> None:
-        self._process = psutil.Process()
-        self._process.cpu_percent()
-        self._gpu = GpuFigures()
-
-    def figures(self) -> dict[str, Any]:
-        """Memory, load and temperature, as far as the system tells."""
-        with self._process.oneshot():
-            rss_mb = self._process.memory_info().rss / 2**20
-            cpu_percent = self._process.cpu_percent()
-            threads = self._process.num_threads()
-        memory = psutil.virtual_memory()
-        figures = {
-            "rss_mb": round(rss_mb, 1),
-            "cpu_percent": round(cpu_percent, 1),
-            "threads": threads,
-            "memory_available_mb": round(memory.available / 2**20, 1),
-            "load_1min": round(psutil.getloadavg()[0], 2),
-        }
-        temperature = _cpu_temperature()
-        if temperature is not None:
-            figures["cpu_temp_c"] = temperature
-        return {**figures, **self._gpu.figures()}
-
-
-def _cpu_temperature() -> float | None:
-    readings = [
-        float(entry.current)
-        for entries in psutil.sensors_temperatures().values()
-        for entry in entries
-    ]
-    return round(max(readings), 1) if readings else None
 
 
 def now_s() -> float:

@@ -21,9 +21,11 @@ import msgspec
 from edged.config import Config, missing_files
 from edged.daemon import documents
 from edged.daemon.assemble import Kit, assemble
+from edged.daemon.checks.runner import Runner
 from edged.daemon.door import frame_server
 from edged.daemon.errands import Errands
 from edged.daemon.events import Events
+from edged.daemon.figures import Machine, collect
 from edged.daemon.flow import WORK, Flow
 from edged.daemon.flow_parts import FlowParts
 from edged.daemon.listening import Listening
@@ -40,7 +42,7 @@ from edged.daemon.storage import open_outbox
 from edged.errors import ConfigError, FrameError
 from edged.health import Health
 from edged.privacy import hardening, isolation
-from edged.transport.clock import clock_synced, wall_ms
+from edged.transport.clock import wall_ms
 from edged.transport.control import ControlServer
 from edged.transport.egress_server import EgressServer
 from edged.transport.frames import FrameServer
@@ -48,7 +50,7 @@ from edged.transport.mailbox import Mailbox
 from edged.transport.notify import Notifier
 from edged.transport.outbox import Outbox
 from edged.transport.view import ViewPublisher
-from edged.transport.wire_health import EngineBuild, HealthDoc, OutboxFigures, UplinkFigures
+from edged.transport.wire_health import HealthDoc
 from edged.verdicts import Reason
 
 log = logging.getLogger(__name__)
@@ -93,7 +95,8 @@ class Engine:
         self._boot = str(uuid.uuid4())
         self._started_s = documents.now_s()
         self._health = Health(self._started_s, wall_ms())
-        self._machine = documents.Machine()
+        self._machine = Machine()
+        self._checks = Runner(self._health, self.figures)
         self.event = Events()
         self._egress: EgressServer | None = None
         self._info = b"{}"  # control.sock answers a moment before it is known
@@ -279,6 +282,7 @@ class Engine:
         while not self._stop.wait(TICK_S):
             now_s = documents.now_s()
             self._check(now_s)
+            self._checks.tick(now_s, self._config)
             verdict = self._sentry.look()
             if verdict is not None:
                 self._health.trouble("ending", verdict.reason)
@@ -363,21 +367,11 @@ class Engine:
 
     def figures(self) -> HealthDoc:
         """The health document."""
-        outbox = None
-        try:
-            outbox = msgspec.convert(self._outbox.stats(), OutboxFigures, from_attributes=True)
-        except FrameError:
-            self._health.trouble("outbox", "outbox-error")
-        found = self._health.document(
-            now_s=documents.now_s(), ts_ms=wall_ms(), clock_synced=clock_synced(), outbox=outbox
+        kit = self._kit
+        found = collect(
+            self._health, self._machine, kit.serving, self._outbox, self._egress, hashes=kit.hashes
         )
-        more: dict[str, Any] = {**self._machine.figures(), **self._kit.serving.figures()}
-        if "engine_build" in more:
-            more["engine_build"] = msgspec.convert(more["engine_build"], EngineBuild)
-        if self._egress is not None:
-            state = self._egress.uplink_state()
-            more["uplink"] = msgspec.convert(state, UplinkFigures, from_attributes=True)
-        return msgspec.structs.replace(found, **more, frames=self._frames.counts())
+        return msgspec.structs.replace(found, frames=self._frames.counts())
 
     def overview(self) -> dict[str, Any]:
         """State, figures and info for somebody at the box."""

@@ -10,19 +10,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from edged.fleet.device import Device
+from edged.troubles import AGEING_S, HOT_CPU_C, HOT_GPU_C, RECENT_S, remedy
 
 SILENT_S = 60.0
 """An online device says `health` every ten seconds; its uplink is stuck after six of them."""
-RECENT_S = 600.0
-"""Gaps and refusals of so many seconds count."""
-HOT_CPU_C = 90.0
-HOT_GPU_C = 87.0
-"""Boards throttle from about 95 (a Jetson's trip point 97 to 99, desktop cards 83 to 93)."""
-AGEING_S = 300.0
-"""A result that waits so long while the device is online is not being taken."""
 REFUSED_SHARE = 0.25
 REFUSED_LEAST = 5
 """Refusals count as rising when there are so many, and this share of all answers."""
+_TROUBLES = 10
 
 
 class Severity(IntEnum):
@@ -68,12 +63,12 @@ def _state(device: Device, now_s: float) -> Iterator[Alert]:
         )  # fmt: skip
         return
     if status.state == "degraded":
-        remedy = health.remedies.get(status.reason, "") if health is not None else ""
-        yield Alert(
-            Severity.CRITICAL if status.reason == "engine-silent" else Severity.WARNING,
-            "degraded", f"Degraded: {status.reason}.",
-            remedy or "`edged doctor` on the device says more.",
-        )  # fmt: skip
+        told = health.remedies if health is not None else {}
+        for reason in dict.fromkeys((status.reason, *_troubles(device))):
+            yield Alert(
+                Severity.CRITICAL if reason == "engine-silent" else Severity.WARNING,
+                "degraded", f"Degraded: {reason}.", told.get(reason) or remedy(reason),
+            )  # fmt: skip
     if status.state == "paused":
         yield Alert(
             Severity.NOTE, "paused", "Paused by a command.", "Resume it when the work is done."
@@ -84,6 +79,11 @@ def _state(device: Device, now_s: float) -> Iterator[Alert]:
             Severity.CRITICAL, "silent", f"Says online, and nothing for {now_s - heard_s:.0f} s.",
             "Its uplink may hang: `systemctl restart edged-uplink` there.",
         )  # fmt: skip
+
+
+def _troubles(device: Device) -> list[str]:
+    """Reasons beside the one in `status`; no more than a page takes."""
+    return sorted(device.health.troubles.values())[:_TROUBLES] if device.health else []
 
 
 def _figures(device: Device) -> Iterator[Alert]:

@@ -54,9 +54,11 @@ class CameraFigures(Figures, kw_only=True):
 
     Attributes:
         last_frame_age_s: since the last frame that was answered.
+        fps: pictures that went somewhere, a second, over the last ten seconds.
     """
 
     last_frame_age_s: float
+    fps: float | None = None
 
 
 class OutboxFigures(Figures, kw_only=True, omit_defaults=False):
@@ -134,9 +136,18 @@ class HealthDoc(Doc, kw_only=True, omit_defaults=True):
         troubles: what is wrong: name -> reason.
         remedies: reason -> what to do about it, for those in `troubles`.
         rss_mb, cpu_percent, threads: of the engine's process (100 percent is one core).
-        memory_available_mb, load_1min: of the machine.
+        memory_available_mb, swap_used_mb, load_1min: of the machine.
+        disk_free_mb: of the disk with the outbox.
+        disk_wear_percent: of its life that the flash memory (eMMC) has used, in tens.
         cpu_temp_c, gpu_temp_c: the hottest sensor of each.
-        gpu_percent, gpu_memory_used_mb, gpu_power_w: of the GPU in use.
+        gpu_percent, gpu_memory_used_mb, gpu_power_w, gpu_clock_mhz: of the GPU in use.
+        gpu_ecc_errors: errors of its memory that were not corrected, since it was reset.
+        gpu_xid: number of the driver's last critical error since the engine's start.
+        throttled: whether heat or power slows the machine down now.
+        throttle_reasons: what is below its full clock and why, such as "gpu-hw-thermal".
+        power_mode: of a Jetson (nvpmodel), else the CPU's governor.
+        engine_digest: short hash over models, their runtimes and precisions; devices that run
+            the same say the same.
         engines_waiting: engines that are still to be built; engine_build: the one under way.
     """
 
@@ -162,13 +173,21 @@ class HealthDoc(Doc, kw_only=True, omit_defaults=True):
     cpu_percent: float | None = None
     threads: int | None = None
     memory_available_mb: float | None = None
+    swap_used_mb: float | None = None
+    disk_free_mb: float | None = None
+    disk_wear_percent: float | None = None
     load_1min: float | None = None
     cpu_temp_c: float | None = None
     gpu_temp_c: float | None = None
     gpu_percent: float | None = None
     gpu_memory_used_mb: float | None = None
     gpu_power_w: float | None = None
+    gpu_clock_mhz: float | None = None
+    gpu_ecc_errors: int | None = None
+    gpu_xid: int | None = None
+    throttled: bool | None = None
+    throttle_reasons: tuple[str, ...] = ()
+    power_mode: str | None = None
+    engine_digest: str | None = None
     engines_waiting: int | None = None
     engine_build: EngineBuild | None = None
-
-

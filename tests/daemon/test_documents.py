@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from types import SimpleNamespace
 
 import msgspec
@@ -38,28 +37,6 @@ def test_a_stamp_begins_every_document():
     stamp = documents.stamp()
     assert set(stamp) == {"v", "ts_ms", "clock_synced"}
     assert stamp["ts_ms"] > 1_600_000_000_000
-
-
-def test_the_machine_s_figures_bear_their_units():
-    """Numbers, and the unit in the name of each."""
-    figures = documents.Machine().figures()
-    assert figures["rss_mb"] > 1
-    assert all(isinstance(value, int | float) for value in figures.values())
-    for name in figures:
-        assert re.search(r"_(mb|percent|1min|c)$|^threads$", name), name
-
-
-def test_without_sensors_there_is_no_temperature(monkeypatch):
-    """A figure that is not known is left out."""
-    monkeypatch.setattr(documents.psutil, "sensors_temperatures", dict)
-    assert "cpu_temp_c" not in documents.Machine().figures()
-
-
-def test_the_hottest_sensor_is_shown(monkeypatch):
-    """One figure."""
-    readings = {"a": [SimpleNamespace(current=40.04)], "b": [SimpleNamespace(current=61.26)]}
-    monkeypatch.setattr(documents.psutil, "sensors_temperatures", lambda: readings)
-    assert documents.Machine().figures()["cpu_temp_c"] == 61.3
 
 
 CONFIG = """

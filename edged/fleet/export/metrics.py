@@ -25,9 +25,10 @@ ANY = "*"
 _UNITS: tuple[tuple[str, str, float], ...] = (
     ("_ms", "_seconds", 1e-3), ("_mb", "_bytes", 2.0**20), ("_s", "_seconds", 1.0),
     ("_c", "_celsius", 1.0), ("_w", "_watts", 1.0), ("_percent", "_ratio", 1e-2),
-    ("_bytes", "_bytes", 1.0),
+    ("_bytes", "_bytes", 1.0), ("_mhz", "_hertz", 1e6),
 )  # fmt: skip
-_COUNTERS = frozenset({"verdicts", "reasons", "guard", "restore", "published", "reconnects"})
+_COUNTERS = frozenset({"verdicts", "reasons", "guard", "restore", "published", "reconnects",
+                       "gpu_ecc_errors"})  # fmt: skip
 """Numbers that only grow until the engine or the uplink begins anew."""
 _SINGULAR = {"stages": "stage", "cameras": "camera", "verdicts": "verdict", "reasons": "reason",
              "guard": "count", "restore": "kind"}  # fmt: skip
