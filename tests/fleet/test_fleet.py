@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edged.fleet.alerts import RECENT_S, SILENT_S, Severity, alerts
+from edged.fleet.alerts import SILENT_S, Severity, alerts
 from edged.fleet.fleet import Fleet
 from edged.fleet.history import LENGTH
 from edged.fleet.messages import FILTERS, MAX_DOC_BYTES, MAX_IMAGE_BYTES, read
+from edged.troubles import RECENT_S
 
 BASE = "edged/museum/booth-7"
 

@@ -16,6 +16,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from edged import troubles
 from edged.fleet import alerts
 from edged.fleet.export.metrics import metrics
 from edged.fleet.fleet import Fleet
@@ -102,8 +103,8 @@ def _family(name: str, kind: str, text: str, label: str) -> Any:
 
 
 def rules() -> str:
-    """Alert rules, as YAML; thresholds are those of :mod:`edged.fleet.alerts`."""
-    recent = f"{alerts.RECENT_S / 60:.0f}m"
+    """Alert rules, as YAML; thresholds are those of its alerts."""
+    recent = f"{troubles.RECENT_S / 60:.0f}m"
     refused = f'increase(edged_verdicts_total{{verdict="refused"}}[{recent}])'
     answered = (
         f'sum without (verdict) (increase(edged_verdicts_total{{verdict=~"queued|shown|refused"}}'
@@ -118,10 +119,10 @@ def rules() -> str:
               'increase(edged_fleet_messages_total{kind="health"}[3m]) == 0 and on (site, device) '
               'edged_state{state="online"} == 1', "1m", "critical",
               "says online and tells nothing", "Its uplink may hang: restart it."),
-        _rule("EdgedHot", f"edged_cpu_temp_celsius >= {alerts.HOT_CPU_C:g} or "
-              f"edged_gpu_temp_celsius >= {alerts.HOT_GPU_C:g}", "5m", "warning",
+        _rule("EdgedHot", f"edged_cpu_temp_celsius >= {troubles.HOT_CPU_C:g} or "
+              f"edged_gpu_temp_celsius >= {troubles.HOT_GPU_C:g}", "5m", "warning",
               "is hot", "Clean the fan and the filter, give it air."),
-        _rule("EdgedOutboxAgeing", f"edged_outbox_oldest_unsent_seconds > {alerts.AGEING_S:g}",
+        _rule("EdgedOutboxAgeing", f"edged_outbox_oldest_unsent_seconds > {troubles.AGEING_S:g}",
               "1m", "warning", "has results that the broker does not take",
               "See the broker's log, limits and access rules."),
         _rule("EdgedRefusals",
