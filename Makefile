@@ -1,5 +1,6 @@
 # make demo    the whole way of a picture on this machine, in under a minute once installed
 # make test    every test, the linters and the type checker among them
+# make soak    half an hour of a busy booth, and whether memory, descriptors and latency stay
 # make faults  everything that can go wrong, under load, ten times each and more
 # make boot-test  the units under a systemd that is PID 1 (root; apt install systemd-container)
 # make fuzz    a million inputs for each family of parsers, in half an hour; Ctrl-C shows what
@@ -23,7 +24,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.10 python3; 
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
 	&& echo $$p && break; done)
 
-.PHONY: demo test faults fuzz boot-test lint lock install clean
+.PHONY: demo test soak faults fuzz boot-test lint lock install clean
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -33,6 +34,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: $(STAMP)
+	$(BIN)/python tests/soak/run.py $(ARGS)
 
 faults: $(STAMP)
 	$(BIN)/python tests/faults/run.py $(ARGS)

@@ -17,6 +17,7 @@ away and harm the next run of a session (`Booth.strike` does it and waits).
 import ctypes
 import os
 import sys
+import threading
 import time
 import weakref
 from pathlib import Path
@@ -153,6 +154,16 @@ def hanging(session, specs, feeds):
 hanging.stuck = False
 
 
+def leaking():
+    """Beside the engine: memory, descriptors and threads that nobody gives back."""
+    kept, asleep = [], threading.Event()
+    while True:
+        time.sleep(0.2)
+        if Path(os.environ["EDGED_FAULT_FILE"]).exists():
+            kept.append((bytearray(os.urandom(1 << 20)), os.dup(2)))
+            threading.Thread(target=asleep.wait, daemon=True).start()
+
+
 def check_blindly(self, *args):
     Forgetful.second_look = True
     try:
@@ -177,6 +188,8 @@ elif KIND == "oom":
     onnx.plain_run = exhausted
 elif KIND == "hang":
     onnx.plain_run = hanging
+elif KIND == "leaking":
+    threading.Thread(target=leaking, daemon=True).start()
 elif KIND == "forgetful-detectors":
     loading.Scrfd = lambda *a: Forgetful(Scrfd(*a))
     loading.YuNet = lambda *a: Forgetful(YuNet(*a))
