@@ -131,21 +131,27 @@ def uninstall_steps(root: Path, *, purge: bool) -> list[Step]:
         Step("remove", "put there by edged install", root / path.relative_to("/")) for path in ours
     ]
     if purge:
-        changed = (_UNIT_DIR / f"{name}.d" for name in UNITS)
+        units = root / _UNIT_DIR.relative_to("/")
+        cameras = sorted(units.glob("edged-camera@?*.service.d"))
         steps += [
-            Step("remove", "changes by systemctl edit", root / path.relative_to("/"))
-            for path in changed
+            Step("remove", "changes by systemctl edit", path)
+            for path in (*(units / f"{name}.d" for name in UNITS), *cameras)
         ]
         steps += [
             Step("remove", "outbox, models, engines", root / STATE.relative_to("/")),
             Step("remove", "configuration and credentials", root / CONFIG.parent.relative_to("/")),
         ]
     if inside:
-        steps.append(Step("run", "forget the units", argv=("systemctl", "daemon-reload")))
+        steps += [
+            Step("run", "forget the units", argv=("systemctl", "daemon-reload")),
+            Step("try", "and that they failed", argv=("systemctl", "reset-failed", "edged*")),
+        ]
         if purge:
             steps += [
                 Step("remove", "sockets", RUN),
                 Step("try", "remove the user", argv=("userdel", USER)),
+                # userdel leaves a group that has members, such as a kiosk.
+                Step("try", "and the group", argv=("groupdel", USER)),
             ]
     return steps
 

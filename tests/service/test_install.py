@@ -101,6 +101,9 @@ def test_uninstall_keeps_state_and_purge_removes_all(tmp_path):
     carry_out(uninstall_steps(tmp_path, purge=False), quiet)
     assert files(tmp_path) == {"etc/edged/edged.toml", "var/lib/edged/outbox/outbox.keys"}
     carry_out(install_steps(tmp_path, PROGRAM, "booth-7", start=False), quiet)
+    edited = tmp_path / "etc/systemd/system/edged-camera@booth.service.d/override.conf"
+    edited.parent.mkdir()
+    edited.write_text("[Service]\n")
     order = []
     carry_out(uninstall_steps(tmp_path, purge=True), lambda step, _: order.append(step.path))
     assert files(tmp_path) == set()

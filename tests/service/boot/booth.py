@@ -72,3 +72,12 @@ def pictures(machine: Machine) -> int:
 def main_pid(machine: Machine, unit: str) -> int:
     """Of a service."""
     return int(machine.show(unit, "MainPID"))
+
+
+def traces(machine: Machine) -> set[str]:
+    """Files, users, groups and units that bear edged's name; the installation in /opt left out."""
+    places = "/etc /opt /run /usr/lib/systemd /var"
+    found = machine.run(f"find {places} -xdev -iname '*edged*' -not -path '{HOME}*'")
+    found += "\n" + machine.ask("getent passwd edged; getent group edged")[1]
+    found += "\n" + machine.run("systemctl list-units --all --no-legend --plain 'edged*'")
+    return {line for line in found.splitlines() if line}

@@ -27,6 +27,8 @@ _ENVIRONMENT = {
 }  # fmt: skip
 _MADE = f"""\
 set -e
+rm -rf /etc/edged /var/lib/edged /etc/systemd/system/edged* {HOME}  # of the host, in the overlay
+! getent passwd edged >/dev/null || userdel edged
 {{python}} -m venv --without-pip --clear {HOME}
 printf '%s\\n' {{paths}} > {HOME}/lib/python{{version}}/site-packages/tests.pth
 printf '#!{HOME}/bin/python3\\nfrom edged.cli import main\\nmain()\\n' > {PROGRAM}

@@ -15,6 +15,7 @@ from service.boot.booth import (
     pictures,
     shoot,
     status,
+    traces,
 )
 from service.boot.machine import PROGRAM
 
@@ -25,7 +26,13 @@ pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")
-def furnished(machine):
+def before(machine):
+    """What bears the name before anything is installed: a checkout, perhaps."""
+    return traces(machine)
+
+
+@pytest.fixture(scope="module")
+def furnished(machine, before):  # noqa: ARG001 - looked at first
     """Broker and consumer run; the starter's configuration is kept for each test."""
     furnish(machine)
     machine.run(f"{PROGRAM} install --device booth-7")
@@ -38,10 +45,10 @@ def booth(furnished):
     """Installed, not started, nothing changed."""
     yield furnished
 
-    furnished.run("systemctl stop edged.target edged-frames.socket 'edged-*.service'", within_s=110)
+    furnished.ask("systemctl stop edged.target edged-frames.socket 'edged-*.service'", within_s=110)
     furnished.run(f"rm -rf {DROP_INS}/edged-*.d /etc/edged/camera-*.env /var/lib/edged/outbox; "
                   f"cp /srv/edged.toml {CONFIG}; systemctl daemon-reload; "
-                  "systemctl reset-failed 'edged*'")  # fmt: skip
+                  "systemctl reset-failed 'edged*' || true")  # fmt: skip
 
 
 def change(booth, *lines: str) -> None:
@@ -129,7 +136,7 @@ def test_secrets_reach_the_one_unit_that_needs_them(booth):
 def test_a_camera_of_the_network_comes_in_by_the_socket_and_the_engine_has_no_other(booth):
     """`edged-frames.socket` in the host's namespace, CURVE, the engine in an empty one."""
     change(booth, '[frames.lan] listen = "127.0.0.1:5601"')
-    booth.run(f"{PROGRAM} keys new && {PROGRAM} keys camera booth && mv *.key /srv")
+    booth.run(f"{PROGRAM} keys new && {PROGRAM} keys camera booth -o /srv/booth.key")
     booth.run(f"{PROGRAM} install && systemctl start edged-frames.socket")
     install(booth)
     reached = "--endpoint tcp://127.0.0.1:5601 --curve-key /srv/booth.key"
@@ -184,3 +191,18 @@ def test_a_leak_ends_the_unit_and_not_the_box(booth):
     drop_in(booth, ENGINE, "MemoryMax=150M")
     booth.ask(f"systemctl start {ENGINE}", within_s=110)
     booth.until(f"journalctl -u {ENGINE} | grep -q oom-kill", within_s=110)
+
+
+def test_uninstall_with_purge_leaves_nothing_of_what_an_operator_added(booth, before):
+    """Cameras, the socket, changes by `systemctl edit`, keys, a failed unit, a kiosk's group."""
+    booth.run("id kiosk || useradd kiosk; usermod -aG edged kiosk")
+    change(booth, '[frames.lan] listen = "127.0.0.1:5601"')
+    booth.run(f"{PROGRAM} keys new && {PROGRAM} keys camera booth -o /srv/key && {PROGRAM} install")
+    booth.put("/etc/edged/camera-booth.env", "SOURCE=/srv/none\n")
+    drop_in(booth, "edged-camera@booth.service", "Environment=X=1")
+    booth.run("systemctl enable --now edged-frames.socket edged-camera@booth")
+    drop_in(booth, ENGINE, "ExecStart=", "ExecStart=/bin/false", "Restart=no")
+    booth.ask(f"systemctl start {ENGINE}")
+    booth.run(f"{PROGRAM} uninstall --purge --yes", within_s=110)
+    assert traces(booth) == before
+    booth.run(f"{PROGRAM} install --device booth-7")
