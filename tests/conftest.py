@@ -24,6 +24,9 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as edged does; some tests load onnx
 DEBIAN_PARTS = ("mosquitto", "chromium", "systemd-analyze", "gcc", "bwrap")
 """Programs that `.ci/run` installs; a skip whose reason names one fails under CI."""
 
+PACKAGES = "could not import"
+"""Likewise for packages of the extras that `make test` installs."""
+
 OFFLINE = "the native wheels could not be fetched"
 """Likewise for what `native_kit` gets from the package index."""
 
@@ -58,7 +61,7 @@ def find_program(name: str) -> str | None:
 
 def _must_not_skip(reason: str) -> bool:
     in_ci = os.environ.get("CI") == "true"
-    return in_ci and any(part in reason for part in (*DEBIAN_PARTS, OFFLINE))
+    return in_ci and any(part in reason for part in (*DEBIAN_PARTS, PACKAGES, OFFLINE))
 
 
 @pytest.hookimpl(hookwrapper=True)

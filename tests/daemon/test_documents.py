@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import msgspec
 import pytest
+from device_kit import device
 
 from edged.config import loads
 from edged.daemon import documents
@@ -39,26 +40,10 @@ def test_a_stamp_begins_every_document():
     assert stamp["ts_ms"] > 1_600_000_000_000
 
 
-CONFIG = """
-[device]
-name = "booth-1"
-site = "test"
-[cameras.booth]
-scene = "hide"
-[scenes.hide]
-mode = "disguise"
-identities = ["actor"]
-[identities.actor]
-photos = ["{photo}"]
-[models]
-folder = "models"
-"""
-
-
 @pytest.fixture
 def config(tmp_path):
     photo = tmp_path / "secret-name.png"
-    return loads(CONFIG.format(photo=photo), tmp_path / "edged.toml")
+    return loads(device("models", photo=photo), tmp_path / "edged.toml")
 
 
 SWAPPER_ON = RuntimeChoice(

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 import numpy as np
 import photos
 import pytest
+from device_kit import device
 
 from edged.builtin.pack import write_pack
 from edged.config import loads
@@ -23,22 +24,6 @@ from edged.runtime.precision.range_file import path_of, read_ranges
 from edged.runtime.precision.ranges import measure
 from edged.scene import Scene
 
-CONFIG = """
-[device]
-name = "booth-1"
-[cameras.booth]
-scene = "hide"
-[scenes.hide]
-mode = "disguise"
-identities = ["actor"]
-[identities.actor]
-photos = ["builtin:character"]
-[models]
-folder = "{folder}/models"
-restorer = ""
-[runtime]
-threads = 1
-"""
 SCENE = Scene(mode="disguise", identities=("actor",))
 SWAPPER = "builtin_swapper"
 
@@ -47,7 +32,7 @@ SWAPPER = "builtin_swapper"
 def kit(tmp_path):
     """A loaded pipeline on the CPU."""
     write_pack(tmp_path / "models")
-    config = loads(CONFIG.format(folder=tmp_path), tmp_path / "edged.toml")
+    config = loads(device(tmp_path / "models", "[runtime]\nthreads = 1\n"), tmp_path / "edged.toml")
     with ExitStack() as stack:
         yield assemble(config, stack)
 

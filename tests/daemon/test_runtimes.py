@@ -7,6 +7,7 @@ lacks one thing at a time.
 from __future__ import annotations
 
 import pytest
+from device_kit import device as device_text
 from paper_gpu import ask, doubled, environment, without
 
 from edged.builtin.pack import write_pack
@@ -65,19 +66,7 @@ with tempfile.TemporaryDirectory() as run:
     engine.close()
 """
 
-CONFIG = """
-[device]
-name = "booth-1"
-[cameras.booth]
-scene = "hide"
-[scenes.hide]
-mode = "disguise"
-identities = ["actor"]
-[identities.actor]
-photos = ["builtin:character"]
-[models]
-folder = "{folder}"
-restorer = ""
+MORE = """
 [guard]
 sizes_px = [640, 128]
 rotations_deg = [0]
@@ -128,7 +117,7 @@ def start(gpu_packages, paper_gpu, pack, tmp_path):
         path = tmp_path / "edged.toml"
         lines = f'{wish} = "{runtime}"\n{extra}' if wish else extra
         background = "true" if script is BUILDS else "false"
-        path.write_text(CONFIG.format(folder=pack, runtime=lines, background=background))
+        path.write_text(device_text(pack, MORE.format(runtime=lines, background=background)))
         state = {"XDG_STATE_HOME": str(tmp_path / "state")}
         return ask(script, environment(folder, [packages], **device, **state), str(path))
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import numpy as np
 import photos
 import pytest
+from device_kit import device
 from engines_kit import obedient
 from fakes.engines import FakeEngines
 
@@ -18,19 +19,7 @@ from edged.pipeline.parts import Job
 from edged.runtime.machine import Machine
 from edged.scene import Scene
 
-CONFIG = """
-[device]
-name = "booth-1"
-[cameras.booth]
-scene = "hide"
-[scenes.hide]
-mode = "disguise"
-identities = ["actor"]
-[identities.actor]
-photos = ["builtin:character"]
-[models]
-folder = "{folder}/models"
-restorer = ""
+MORE = """
 [runtime]
 threads = 1
 prefer = "cuda"
@@ -46,7 +35,8 @@ def running(tmp_path, monkeypatch):
     """The kit of an assembled device and its events; engines are built in the background."""
     obedient(tmp_path / "fake", monkeypatch)()
     write_pack(tmp_path / "models")
-    config = loads(CONFIG.format(folder=tmp_path), tmp_path / "edged.toml")
+    text = device(tmp_path / "models", MORE.format(folder=tmp_path))
+    config = loads(text, tmp_path / "edged.toml")
     events = []
     with ExitStack() as stack:
         kit = assemble(
