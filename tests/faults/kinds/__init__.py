@@ -101,6 +101,8 @@ def together(kinds: Sequence[Kind]) -> Kind:
     Between two of them something must arrive.  Each shot is booked under the kind that it was
     answered under; those that may leave gaps come last, when nothing else is under way.
     """
+    if len(kinds) == 1:
+        return kinds[0]
 
     def inject(site: Site, chance: random.Random) -> None:
         order = sorted(chance.sample(kinds, len(kinds)), key=lambda kind: kind.may_gap)
