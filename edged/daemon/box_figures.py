@@ -24,9 +24,9 @@ THROTTLED_S = 30.0
 """A core that was slowed down counts as throttled for so long: the counters move in bursts."""
 _WORN_OUT = 0x0B
 """eMMC 5.1, EXT_CSD: 1 is "0 to 10 % used", 10 is "90 to 100 %", 11 "exceeded", 0 unknown."""
-_MODE = re.compile(r"<\s*POWER_MODEL\s+ID\s*=\s*(\d+)\s+NAME\s*=\s*([^\s>]+)", re.IGNORECASE)
+MODES = re.compile(r"<\s*POWER_MODEL\s+ID\s*=\s*(\d+)\s+NAME\s*=\s*([^\s>]+)", re.IGNORECASE)
 _MOST = 1 << 20
-_NOW = re.compile(r"pmode:\s*(\d+)")
+MODE_NOW = re.compile(r"pmode:\s*(\d+)")
 MODEST = frozenset({"cpu-capped", "gpu-power-cap", "gpu-sync-boost"})
 """Reasons that somebody set or that are normal under load: no throttling."""
 
@@ -87,10 +87,11 @@ def disk_wear_percent(root: Path) -> float | None:
 
 def power_mode(root: Path) -> str:
     """Name of a Jetson's power mode, else the first core's governor; empty: not told."""
-    number = _NOW.search(_text(root / "var/lib/nvpmodel/status"))
+    number = MODE_NOW.search(_text(root / "var/lib/nvpmodel/status"))
     if number is not None:
-        names = dict(_MODE.findall(_text(root / "etc/nvpmodel.conf")))
-        return str(names.get(number[1], number[1]))[:40]
+        named = MODES.findall(_text(root / "etc/nvpmodel.conf"))
+        names = {int(one): name for one, name in named}
+        return str(names.get(int(number[1]), number[1]))[:40]
     return _text(root / _CPU / "cpu0/cpufreq/scaling_governor").strip()[:40]
 
 

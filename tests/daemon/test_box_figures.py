@@ -44,7 +44,7 @@ def test_a_jetson_names_its_power_mode(tmp_path):
     assert BoxFigures(tmp_path).figures() == {"power_mode": "schedutil"}
     write(tmp_path, "var/lib/nvpmodel/status", "pmode:0002 fmode:cool")
     assert BoxFigures(tmp_path).figures() == {"power_mode": "0002"}
-    write(tmp_path, "etc/nvpmodel.conf", "< POWER_MODEL ID=0002 NAME=MAXN_SUPER >\n")
+    write(tmp_path, "etc/nvpmodel.conf", "< POWER_MODEL ID=2 NAME=MAXN_SUPER >\n")
     assert BoxFigures(tmp_path).figures() == {"power_mode": "MAXN_SUPER"}
 
 

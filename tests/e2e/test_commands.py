@@ -193,6 +193,28 @@ def test_reload_takes_over_what_can_change(booth):
     booth.consumer.wait(lambda: booth.consumer.info["config_digest"] == digest)
 
 
+def test_a_silent_camera_degrades_until_it_sends_again(booth):
+    """State, reason and what to do, at the broker and in the terminal; it clears by itself."""
+    heard = booth.consumer
+    before = edit(booth, "period_s = 1.0", "period_s = 1.0\ncamera_silent_s = 6")
+    try:
+        assert give(booth, "reload")["status"] == "ok"
+        played(booth)
+        until(lambda: heard.status["reason"] == "camera-silent", 30, "the silence")
+        assert heard.status["state"] == "degraded"
+        until(lambda: "camera-silent" in heard.health.get("remedies", {}), 10, "the remedy")
+        assert heard.health["cameras"]["booth"]["last_frame_age_s"] > 6
+        assert re.fullmatch("[0-9a-f]{12}", heard.health["engine_digest"])
+        command = [sys.executable, "-m", "edged", "status", "--run-dir", str(booth.run_dir)]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert "what to do about camera-silent: A camera has stopped" in shown
+        played(booth)
+        until(lambda: heard.status["state"] == "online", 10, "all well again")
+    finally:
+        booth.config.write_text(before)
+        assert give(booth, "reload")["status"] == "ok"
+
+
 CANARY = "canary7f3a9c"
 
 

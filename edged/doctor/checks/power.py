@@ -12,13 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from edged.daemon.box_figures import MODE_NOW, MODES
 from edged.doctor.finding import Check, Finding
 from edged.doctor.hardware import jetson
 from edged.doctor.host import Host
 from edged.doctor.setup import Setup
 
-_MODE = re.compile(r"<\s*POWER_MODEL\s+ID\s*=\s*(\d+)\s+NAME\s*=\s*([^\s>]+)", re.IGNORECASE)
-_NOW = re.compile(r"pmode:\s*(\d+)")
 _DEFAULT = re.compile(r"<\s*PM_CONFIG\s+DEFAULT\s*=\s*(\d+)")
 
 
@@ -27,8 +26,9 @@ def look(host: Host, _setup: Setup) -> Iterator[Finding]:
     if jetson(host) is None:
         return
     catalogue = host.text("/etc/nvpmodel.conf") or ""
-    modes = {int(number): name for number, name in _MODE.findall(catalogue)}
-    chosen = _NOW.search(host.text("/var/lib/nvpmodel/status") or "") or _DEFAULT.search(catalogue)
+    modes = {int(number): name for number, name in MODES.findall(catalogue)}
+    status = host.text("/var/lib/nvpmodel/status") or ""
+    chosen = MODE_NOW.search(status) or _DEFAULT.search(catalogue)
     fixed = clocks_fixed(host)
     if not modes or chosen is None:
         yield Finding("power.unknown", "note", "nvpmodel does not say which power mode is set")
