@@ -258,7 +258,7 @@ def test_no_face_that_cascades_find_was_left(outputs):
             else:
                 nobody.append(output.case.name)
     say(f"cascades: {found} faces are the result's, {len(nobody)} on nobody or loose {nobody}")
-    assert found >= 10
+    assert found >= 5
     assert not others
 
 
