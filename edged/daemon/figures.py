@@ -101,12 +101,17 @@ def digest(hashes: Mapping[str, str], choices: Mapping[str, RuntimeChoice]) -> s
     Built engines differ from device to device; their runtime and precision stand for them.
 
     Args:
-        hashes: SHA-256 of each model's file, by id.
+        hashes: SHA-256 of each model's file, by id; built-in models have none.
         choices: what each of those that have a choice runs on.
     """
     said = [
-        (model_id, sha256, choice.name if choice else "", choice.precision if choice else "")
-        for model_id, sha256 in sorted(hashes.items())
+        (
+            model_id,
+            hashes.get(model_id, ""),
+            choice.name if choice else "",
+            choice.precision if choice else "",
+        )
+        for model_id in sorted({*hashes, *choices})
         for choice in [choices.get(model_id)]
     ]
     return hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:12]

@@ -49,3 +49,4 @@ def test_devices_that_run_the_same_say_the_same_hash():
     assert figures.digest({"b": "22", "a": "11"}, {"a": CPU}) == usual
     assert figures.digest({"a": "11", "b": "23"}, {"a": CPU}) != usual
     assert figures.digest({"a": "11", "b": "22"}, {"a": GPU}) != usual
+    assert figures.digest({}, {"a": CPU}) != figures.digest({}, {"b": CPU})

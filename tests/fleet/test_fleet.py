@@ -191,6 +191,17 @@ def test_the_engines_own_remedy_is_told():
     assert (alert.remedy, alert.severity) == ("Turn it.", Severity.WARNING)
 
 
+def test_everything_that_is_wrong_is_told_and_not_the_first_alone():
+    """Each once; where the device says no remedy, as an older one, it is looked up here."""
+    fleet = fleet_of(("status", kit.status("degraded", "uplink-absent")))
+    doc = json.loads(kit.health())
+    doc["troubles"] = {"uplink": "uplink-absent", "watch-disk": "disk-nearly-full"}
+    fleet.feed(f"{BASE}/health", json.dumps(doc).encode(), 100.0)
+    said = alerts(fleet.devices["museum/booth-7"], 100.0)
+    assert [one.text for one in said] == ["Degraded: uplink-absent.", "Degraded: disk-nearly-full."]
+    assert "Make room" in said[1].remedy
+
+
 def test_a_device_whose_retained_status_is_taken_back_is_gone():
     """That is how an operator takes a device off the broker."""
     fleet = fleet_of(("status", kit.status()))
