@@ -8,27 +8,20 @@ that; and after all of them the process is as large as before.
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import resource
-import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from fuzz.mutate import CANARY
+from fuzz.watch import Ear, Hang, Watchdog
 
-HANG_S = 1.0
-"""Of a parser's own processor time; a machine that is busy with other work is no hang."""
-STALL_S = 20.0
-"""Of the wall clock, for a parser that waits for something."""
-_TICK_S = 0.25
 GROWN_BLOCKS = 2000
 """Python's memory blocks more than before: caches of the library stay below it."""
 GROWN_BYTES = 12 << 20
@@ -90,35 +83,6 @@ class Family:
         """Give back what was opened."""
 
 
-class Ear(logging.Handler):
-    """Formats what the package logs, keeps none of it, and notes whether input was in it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.heard = ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Take one record."""
-        text = record.getMessage()
-        if CANARY in text:
-            self.heard = text
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """In the place of the handlers that there are."""
-        logger = logging.getLogger("edged")
-        before = logger.propagate, logger.handlers
-        logger.propagate, logger.handlers = False, [self]
-        try:
-            yield
-        finally:
-            logger.propagate, logger.handlers = before
-
-
-class Hang(BaseException):
-    """An input took too long; no `except Exception` of a parser takes it."""
-
-
 @dataclass(frozen=True)
 class Finding:
     """Something that must not be.
@@ -159,38 +123,6 @@ class Seen:
     def coverage(self) -> float:
         """Share of the parser's lines that ran, 0..1."""
         return self.lines_seen / self.lines if self.lines else 0.0
-
-
-class Watchdog:
-    """Raises :class:`Hang` in the main thread when one input takes too long."""
-
-    def __init__(self) -> None:
-        self.serial = 0
-        """Number of the input that is being fed, 0 for none."""
-        self._last = {signal.SIGPROF: (0, 0), signal.SIGALRM: (0, 0)}
-        self._bound = {
-            signal.SIGPROF: round(HANG_S / _TICK_S), signal.SIGALRM: round(STALL_S / _TICK_S)
-        }  # fmt: skip
-        self._timers = {signal.SIGPROF: signal.ITIMER_PROF, signal.SIGALRM: signal.ITIMER_REAL}
-
-    def __enter__(self) -> Watchdog:  # noqa: PYI034  # Self needs 3.11
-        self._old = {number: signal.signal(number, self._tick) for number in self._timers}
-        for timer in self._timers.values():
-            signal.setitimer(timer, _TICK_S, _TICK_S)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, timer in self._timers.items():
-            signal.setitimer(timer, 0)
-            signal.signal(number, self._old[number])
-
-    def _tick(self, number: int, _frame: FrameType | None) -> None:
-        serial, ticks = self._last[number]
-        ticks = ticks + 1 if serial == self.serial != 0 else 0
-        self._last[number] = (self.serial, ticks)
-        if ticks > self._bound[number]:
-            self._last[number] = (0, 0)
-            raise Hang
 
 
 def run(
@@ -356,17 +288,3 @@ def _judge_growth(family: Family, seen: Seen) -> None:
     if seen.peak_bytes > family.peak_bytes:
         grown.append(f"{seen.peak_bytes >> 20} MiB more at its peak than before")
     seen.findings += [Finding(family.name, -1, f"growth: {what}") for what in grown]
-
-
-@contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Decoders in C complain to descriptor 2 about every picture; not here."""
-    kept = os.dup(2)
-    null = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(null)

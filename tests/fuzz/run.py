@@ -23,8 +23,10 @@ _TESTS = Path(__file__).resolve().parents[1]
 sys.path[:1] = [str(_TESTS), str(_TESTS.parent)]
 
 from fuzz import families  # noqa: E402
-from fuzz.harness import GROWN_BYTES, HANG_S, Family, Interrupted, Seen, quiet_stderr, run  # noqa: E402
+from fuzz.harness import GROWN_BYTES, Family, Interrupted, Seen, run  # noqa: E402
 from fuzz.lines import Lines  # noqa: E402
+from fuzz.watch import HANG_S, quiet_stderr  # noqa: E402
+from rich import box  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: E402
 from rich.table import Table  # noqa: E402
@@ -129,7 +131,8 @@ def _cover(name: str, asked: argparse.Namespace, seen: Seen, bar: Progress) -> N
 
 
 def _table(found: list[Seen]) -> Table:
-    table = Table(title="Parsers that face the outside", title_justify="left")
+    title = "Parsers that face the outside"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for head in _HEADS:
         table.add_column(head, justify="left" if head == "family" else "right")
     for seen in found:
@@ -138,7 +141,7 @@ def _table(found: list[Seen]) -> Table:
         table.add_row(
             seen.family, f"{seen.inputs:,}", f"{seen.accepted:,}", f"{seen.refused:,}",
             f"{seen.slowest_ms:.1f} ms", grown,
-            f"{seen.coverage:.1%} of {seen.lines}" if seen.lines else "-",
+            f"{seen.coverage:.1%}" if seen.lines else "-",
             f"[red]{bad}[/red]" if seen.findings else bad,
         )  # fmt: skip
     return table

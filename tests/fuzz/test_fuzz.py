@@ -14,10 +14,11 @@ import time
 from pathlib import Path
 
 import pytest
-from fuzz import families, harness
-from fuzz.harness import Family, Parser, quiet_stderr, run
+from fuzz import families, watch
+from fuzz.harness import Family, Parser, run
 from fuzz.lines import Lines
 from fuzz.mutate import CANARY
+from fuzz.watch import quiet_stderr
 
 SEED = int(os.environ.get("EDGED_FUZZ_SEED") or secrets.randbits(32))
 SECONDS = 2.5
@@ -83,7 +84,7 @@ def test_a_planted_subclass_of_the_documented_error_is_found():
 
 def test_a_planted_hang_is_found(monkeypatch):
     """A parser that works for ever, also where it takes every Exception."""
-    monkeypatch.setattr(harness, "HANG_S", 0.5)
+    monkeypatch.setattr(watch, "HANG_S", 0.5)
 
     def hang(_item):
         while True:
@@ -97,7 +98,7 @@ def test_a_planted_hang_is_found(monkeypatch):
 
 def test_a_planted_wait_is_found(monkeypatch):
     """A parser that waits for what never comes."""
-    monkeypatch.setattr(harness, "STALL_S", 0.5)
+    monkeypatch.setattr(watch, "STALL_S", 0.5)
     assert _what(lambda _item: time.sleep(60), inputs=900)[0].startswith("a hang in ")
 
 
