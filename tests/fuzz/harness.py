@@ -111,7 +111,7 @@ class Seen:
     slowest_ms: float = 0.0
     slowest_at: int = -1
     grown_blocks: int = 0
-    grown_bytes: int = 0
+    grown_bytes: int | None = None
     peak_bytes: int = 0
     took_s: float = 0.0
     lines: int = 0
@@ -283,7 +283,7 @@ def _judge_growth(family: Family, seen: Seen) -> None:
     grown = []
     if seen.grown_blocks > GROWN_BLOCKS:
         grown.append(f"{seen.grown_blocks} memory blocks more than after the warm-up")
-    if seen.grown_bytes > GROWN_BYTES:
+    if seen.grown_bytes is not None and seen.grown_bytes > GROWN_BYTES:
         grown.append(f"{seen.grown_bytes >> 20} MiB more than after the warm-up")
     if seen.peak_bytes > family.peak_bytes:
         grown.append(f"{seen.peak_bytes >> 20} MiB more at its peak than before")

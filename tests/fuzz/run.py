@@ -136,7 +136,7 @@ def _table(found: list[Seen]) -> Table:
     for head in _HEADS:
         table.add_column(head, justify="left" if head == "family" else "right")
     for seen in found:
-        grown = f"{seen.grown_bytes / 1e6:+.1f} MB" if seen.grown_bytes else "0.0 MB"
+        grown = "-" if seen.grown_bytes is None else f"{seen.grown_bytes / 1e6:+.1f} MB"
         bad = str(len(seen.findings))
         table.add_row(
             seen.family, f"{seen.inputs:,}", f"{seen.accepted:,}", f"{seen.refused:,}",

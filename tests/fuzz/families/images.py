@@ -245,8 +245,10 @@ def exif(rng: Random) -> bytes:
 def _frame(rng: Random, old: bytes) -> bytes:
     """A JPEG's frame header with another size, precision or number of components."""
     precision, height, width, components = struct.unpack_from(">BHHB", old)
-    how = rng.randrange(5)
-    if how == 0:
+    how = rng.randrange(6)
+    if how == 5:  # as large as any is allowed: what decoding costs then is measured, too
+        height, width = rng.choice(((4000, 4000), (976, 16_384), (4000, 4001)))
+    elif how == 0:
         precision = rng.choice((0, 8, 12, 16, 255))
     elif how == 1:
         height = rng.choice(_SIDES)
@@ -263,8 +265,10 @@ def _frame(rng: Random, old: bytes) -> bytes:
 def _png_header(rng: Random, old: bytes) -> bytes:
     """A PNG's header chunk with another size or kind."""
     width, height, *kinds = struct.unpack(">II5B", old[:13])
-    how = rng.randrange(4)
-    if how == 0:
+    how = rng.randrange(5)
+    if how == 4:
+        width, height = 4000, rng.choice((4000, 4001))
+    elif how == 0:
         width = rng.choice((*_SIDES, 2**31, 2**32 - 1))
     elif how == 1:
         height = rng.choice((*_SIDES, 2**31, 2**32 - 1))
