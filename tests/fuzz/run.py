@@ -125,6 +125,8 @@ def _cover(name: str, asked: argparse.Namespace, seen: Seen, bar: Progress) -> N
         try:
             run(family, inputs=count, seed=asked.seed + 1,
                 step=lambda now: bar.update(task, completed=now.inputs))  # fmt: skip
+        except KeyboardInterrupt:
+            raise Interrupted(seen) from None  # the run itself was complete
         finally:
             family.close()
     seen.lines, seen.lines_seen, seen.missed = lines.total, lines.seen(), lines.missed()
