@@ -251,7 +251,7 @@ class CommandDoc(msgspec.Struct, kw_only=True):
 
     v: int
     id: str
-    ts_ms: int
+    ts_ms: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
     ttl_s: float = 30.0
     data: dict[str, Any] = {}
     nonce: str = ""

@@ -75,6 +75,8 @@ def test_untimely(fields, why) -> None:
 @pytest.mark.parametrize(
     "fields",
     [
+        {"ts_ms": 10**400},
+        {"ts_ms": -1},
         {"id": ""}, {"id": "x" * 65}, {"id": "a/b"}, {"id": 7}, {"v": 2}, {"ttl_s": 0},
         {"ttl_s": -1}, {"ttl_s": 301}, {"ts_ms": "now"}, {"data": []}, {"id": "a\n"},
     ],
