@@ -1,5 +1,5 @@
 # make demo    the whole way of a picture on this machine, in under a minute once installed
-# make test    every test, the linters and the type checker among them
+# make test    every test, the linters and the type checker among them; JOBS=1 for one at a time
 # make soak    half an hour of a busy booth, and whether memory, descriptors and latency stay
 # make faults  everything that can go wrong, under load, ten times each and more
 # make boot-test  the units under a systemd that is PID 1 (root; apt install systemd-container)
@@ -11,6 +11,8 @@
 # All of it lives in .venv, made with any Python from 3.10 on; PYTHON=... picks one.
 
 VENV   := .venv
+# Many tests wait for processes that they started: two files at a time do with two cores.
+JOBS   ?= 2
 STAMP  := $(VENV)/.installed
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
@@ -33,7 +35,7 @@ demo: $(STAMP)
 	$(BIN)/edged demo $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 soak: $(STAMP)
 	$(BIN)/python tests/soak/run.py $(ARGS)
