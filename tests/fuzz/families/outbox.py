@@ -57,6 +57,8 @@ class Outboxes(Family):
     silent = False
     """Messages name the folder; no picture is in its files but encrypted."""
     block = 100
+    grown_blocks = 8000
+    """After few inputs there are still ways that are gone for the first time."""
 
     def parsers(self) -> tuple[Parser, ...]:
         makes = "makes, moves or counts files and parses nothing"
