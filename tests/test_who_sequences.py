@@ -6,7 +6,7 @@ Seeds are new in every run and printed; `EDGED_WHO_SEED` repeats one.
 from __future__ import annotations
 
 import os
-import secrets
+import random
 
 import pytest
 from shots import say
@@ -24,7 +24,9 @@ FILL = Scene(mode="disguise", identities=NAMES[:4], on_stranger="fill")
 
 def seeds(count):
     named = os.environ.get("EDGED_WHO_SEED")
-    return [int(named)] if named else [secrets.randbelow(2**32) for _ in range(count)]
+    # Processes that share a run (pytest-xdist) must agree on the names of tests.
+    chance = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID"))
+    return [int(named)] if named else [chance.randrange(2**32) for _ in range(count)]
 
 
 def ours(story, scene, enrolled=None):
