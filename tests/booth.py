@@ -198,6 +198,7 @@ class Booth:
         return subprocess.Popen(
             [*prefix, sys.executable, *argv],
             stdout=self.log, stderr=self.log, env=env, cwd=self._cwd, pass_fds=pass_fds,
+            start_new_session=True,  # a Ctrl-C is for the test to answer
         )  # fmt: skip
 
     def _edged(self, name):

@@ -139,7 +139,7 @@ class Mosquitto:
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self._program, "-c", str(self._folder / "mosquitto.conf")],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         wait_for(self._answers, what="mosquitto accepts connections")
         return self

@@ -16,8 +16,9 @@ class Supervised(Booth):
         away = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "EDGED_RUN_DIR")
         clean = {key: value for key, value in os.environ.items() if key not in away}
         self.engine = subprocess.Popen(
-            [sys.executable, *self._edged("run")], stdout=self.log, stderr=self.log, env=clean
-        )
+            [sys.executable, *self._edged("run")], stdout=self.log, stderr=self.log, env=clean,
+            start_new_session=True,
+        )  # fmt: skip
         if wait:
             self.wait_engine()
 
