@@ -23,7 +23,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from edged.errors import ConfigError
 from edged.transport import mqtt5
 from edged.transport.certificate import trouble
-from edged.transport.dial import Dial, tls_context
+from edged.transport.dial import Dial, TlsContext, tls_context
 from edged.transport.link import (
     Acked,
     Arrived,
@@ -71,6 +71,7 @@ class BrokerLink:
         self._protocol: Protocol = "5"
         self._dialling: Dial | None = None
         self._up = False
+        self._tls: TlsContext | None = None
         self._greeted = False  # ever connected
         self._answer_by_s = 0.0
         self._events: list[BrokerEvent] = []
@@ -178,7 +179,7 @@ class BrokerLink:
                     type(error).__name__,
                 )
                 log.debug("the parser's error", exc_info=True)
-                self._ended("closed")
+                self._ended("garbled")
             if not self._up and not self._events and time.monotonic() >= self._answer_by_s:
                 self._events.append(Refused("silent", "it does not answer CONNECT"))
         events, self._events = self._events, []
@@ -238,6 +239,8 @@ class BrokerLink:
 
     def _ended(self, why: Ending) -> None:
         was_up, self._up = self._up, False
+        if why == "closed" and self._tls is not None and self._tls.garbled:
+            why = "garbled"
         if any(isinstance(event, Refused | Lost) for event in self._events):
             return
         self._events.append(Lost(why) if was_up else Refused("closed", self._why_closed()))
@@ -299,7 +302,8 @@ class BrokerLink:
         if settings.username:
             client.username_pw_set(settings.username, self._password())
         if settings.tls is not None:
-            client.tls_set_context(tls_context(settings.tls))
+            self._tls = tls_context(settings.tls)
+            client.tls_set_context(self._tls)
         return client
 
     def _password(self) -> str | None:

@@ -7,10 +7,12 @@ no MQTT beyond the call that sends CONNECT.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from paho.mqtt import client as paho
@@ -135,10 +137,45 @@ def explain(error: Exception, settings: UplinkSettings) -> Refused:
     return Refused("other", f"no connection to {where} ({type(error).__name__})")
 
 
-class _NamedContext(ssl.SSLContext):
-    """A context that checks a configured name instead of the host."""
+_PASSING = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""Not yet, or over: no word on the bytes."""
+
+
+class _NotingSocket(ssl.SSLSocket):
+    """Notes in its context when TLS, here or at the other side, has found changed bytes."""
+
+    def recv(self, *args: Any, **kwargs: Any) -> bytes:
+        """As the base class does."""
+        with self._noted():
+            return super().recv(*args, **kwargs)
+
+    def send(self, *args: Any, **kwargs: Any) -> int:
+        """As the base class does."""
+        with self._noted():
+            return super().send(*args, **kwargs)
+
+    @contextlib.contextmanager
+    def _noted(self) -> Iterator[None]:
+        try:
+            yield
+        except _PASSING:
+            raise
+        except ssl.SSLError:
+            if isinstance(self.context, TlsContext):
+                self.context.garbled = True
+            raise
+
+
+class TlsContext(ssl.SSLContext):
+    """A context that checks a configured name instead of the host.
+
+    Attributes:
+        garbled: a connection of it has ended with an error of TLS after the handshake.
+    """
 
     server_name = ""
+    garbled = False
+    sslsocket_class = _NotingSocket
 
     def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
         """As the base class does, with our name."""
@@ -147,13 +184,13 @@ class _NamedContext(ssl.SSLContext):
         return super().wrap_socket(*args, **kwargs)
 
 
-def tls_context(tls: TlsSettings) -> ssl.SSLContext:
+def tls_context(tls: TlsSettings) -> TlsContext:
     """A client's context of TLS 1.2 or newer that checks certificate and name.
 
     Raises:
         ConfigError: a file is not what it should be.
     """
-    context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = TlsContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.server_name = tls.server_name
     try:

@@ -18,7 +18,7 @@ from edged.transport.topics import is_name
 from edged.transport.wire import NAME
 
 Protocol = Literal["5", "3.1.1"]
-Ending = Literal["closed", "keepalive", "taken-over", "leaving"]
+Ending = Literal["closed", "garbled", "keepalive", "taken-over", "leaving"]
 
 
 class TlsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -158,7 +158,8 @@ class Lost(msgspec.Struct, frozen=True):
     """An established connection ended.
 
     Attributes:
-        why: "closed" (the other side ended it), "keepalive" (silence), "taken-over"
+        why: "closed" (the other side ended it), "garbled" (bytes changed on the way, as TLS
+            notices, or what came is no MQTT), "keepalive" (silence), "taken-over"
             (another client used our id), "leaving" (the broker shuts down).
     """
 

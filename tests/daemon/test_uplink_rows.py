@@ -100,9 +100,9 @@ def test_acquitted() -> None:
 
 
 def test_innocent_endings() -> None:
-    """A silent link, a clone or a broker that leaves put no row in doubt."""
+    """A silent or garbling link, a clone or a broker that leaves put no row in doubt."""
     book = Book()
-    for why in ("keepalive", "taken-over", "leaving") * 3:
+    for why in ("keepalive", "garbled", "taken-over", "leaving") * 3:
         assert book.offer(1, 2).release() == [1, 2]
         book.rows.lost(why)
 
