@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 from nicegui import ui
 
 from edged.dashboard.actions import Actions, Still
@@ -15,6 +17,7 @@ from edged.fleet.alerts import Alert
 from edged.fleet.board import Board, row
 from edged.fleet.caller import Caller
 from edged.fleet.device import Device
+from edged.transport.wire_health import HealthDoc
 
 PERIOD_S = 2.0
 _EVENTS = 30
@@ -51,7 +54,7 @@ class DevicePage:
             self._figures = {key: _tile(label) for key, label in _FIGURES}
         Actions(caller, site, name, still)
         with ui.tabs().props("dense no-caps align=left").classes("w-full") as tabs:
-            for tab in ("Charts", "Pictures", "Events", "Info"):
+            for tab in ("Charts", "Pictures", "Events", "Figures", "Info"):
                 ui.tab(tab)
         with ui.tab_panels(tabs, value="Charts").props("keep-alive").classes("w-full"):
             with ui.tab_panel("Charts").classes("q-pa-none q-pt-sm"), _grid():
@@ -60,6 +63,8 @@ class DevicePage:
                 self._pictures = ui.row().classes("w-full q-gutter-md")
             with ui.tab_panel("Events").classes("q-pa-none"):
                 self._events = ui.column().classes("w-full q-gutter-y-xs")
+            with ui.tab_panel("Figures").classes("q-pa-none"):
+                self._all = _table(("figure", "value"))
             with ui.tab_panel("Info").classes("q-pa-none"):
                 self._info = ui.column().classes("w-full")
         self._info_shown: dict[str, Any] = {}
@@ -81,6 +86,8 @@ class DevicePage:
                 self._show_pictures(device)
                 self._show_events(device)
                 self._show_info(device)
+            if changed and device.health is not None:
+                self._all.rows = figures(device.health)
             drawn = device.health_at_s
             options = lines(device, now_s, time.time() * 1000) if drawn != self._drawn_at_s else []
             self._drawn_at_s = drawn
@@ -191,15 +198,39 @@ def _tile(label: str) -> ui.label:
 def _models(models: dict[str, Any]) -> None:
     """Which model, under which licence, seen with which weights."""
     keys = ("kind", "licence", "commercial", "verified", "sha256")
-    columns = [{"name": k, "label": k, "field": k, "align": "left"} for k in ("model", *keys)]
     rows = [
         {"model": str(name)[:64], **{k: str(one.get(k, ""))[:64] for k in keys}}
         for name, one in list(models.items())[:200]
         if isinstance(one, dict)
     ]
-    ui.table(columns=columns, rows=rows, row_key="model").props("flat dense wrap-cells").classes(
-        "w-full"
-    )
+    _table(("model", *keys)).rows = rows
+
+
+def _table(keys: tuple[str, ...]) -> ui.table:
+    columns = [{"name": k, "label": k, "field": k, "align": "left"} for k in keys]
+    table = ui.table(columns=columns, rows=[], row_key=keys[0])
+    return table.props("flat dense wrap-cells").classes("w-full")
+
+
+def figures(doc: HealthDoc) -> list[dict[str, str]]:
+    """Every figure of a health document as it is named there, for a table."""
+    plain: dict[str, Any] = msgspec.to_builtins(doc)
+    return [
+        {"figure": name, "value": value[:120]}
+        for name, value in _flat(plain)
+        if name not in {"v", "ts_ms"} and not name.startswith("latency.")
+    ][:500]
+
+
+def _flat(tree: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in tree.items():
+        name = f"{above}{str(key)[:64]}"
+        if isinstance(value, dict):
+            yield from _flat(value, f"{name}.")
+        elif isinstance(value, list | tuple):
+            yield name, ", ".join(map(str, value))
+        else:
+            yield name, str(value)
 
 
 def _clock(ts_ms: int) -> str:

@@ -111,6 +111,9 @@ def test_an_operator_sees_and_steers_a_real_device(browser, booth, url):
     page.get_by_role("tab", name="Charts").click()
     expect(page.locator("canvas").first).to_be_visible()
     keep(page, "device-charts")
+    page.get_by_role("tab", name="Figures").click()
+    expect(page.get_by_text("uplink.connected")).to_be_visible()
+    keep(page, "device-figures")
 
     page.get_by_role("button", name="Pause").click()
     page.get_by_role("dialog").get_by_role("button", name="Pause").click()
@@ -169,7 +172,7 @@ def test_what_a_broker_says_is_shown_and_not_done(browser, booth, url):
     row = page.locator("tr", has_text="test/evil")
     expect(row).to_contain_text("onerror")
     row.click()
-    for tab in ("Events", "Info", "Charts"):
+    for tab in ("Events", "Figures", "Info", "Charts"):
         page.get_by_role("tab", name=tab).click()
         page.wait_for_timeout(300)
     assert page.evaluate("window.evil") is None
