@@ -102,7 +102,8 @@ def test_busy_engine_gets_two_frames_and_no_backlog(tmp_path, client):
         until(lambda: bridge.read > 100)
         stop.set()
         thread.join(10)
-        assert bridge.sent == 2
+        # One that gave way to the next before it was taken is answered, and another goes.
+        assert bridge.sent - bridge.answers.total() == 2
         assert bridge.skipped > 90
         assert rig.mailbox.counts().stream_frames == 2
 

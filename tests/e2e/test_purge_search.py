@@ -264,4 +264,4 @@ def test_an_engine_that_is_not_hardened_leaves_all_of_it_in_its_core(tmp_path, v
         found = look("portrait 2", "passer-by", keys=False)[core]
         say(f"in a core of {(tmp_path / 'cwd' / core).stat().st_size >> 20} MiB: {found}")
         assert {"photo's JPEG blocks", "photo's rows, BGR", "embedding, float32"} <= set(found)
-        assert {"published JPEG", "id as text", "consent as text"} <= set(found)
+        assert {"published JPEG", "id as text"} <= set(found)

@@ -19,7 +19,7 @@ SPOILED = {
     "a giant number": "UPDATE counters SET last=9223372036854775807",
     "a document that is text": "UPDATE bodies SET doc='text' WHERE row=2",
     "a verdict that is a number": "UPDATE shots SET verdict=5",
-    "a description that is a fraction": "UPDATE meta SET value=1.5 WHERE name='told'",
+    "a description that is a fraction": "INSERT OR REPLACE INTO meta VALUES ('told', 1.5)",
     "a clock that is bytes": "INSERT OR REPLACE INTO meta VALUES ('seen', x'7b7d')",
     "a note of a purge cut short": "UPDATE meta SET value=x'00' WHERE name='purge'",
 }
