@@ -22,16 +22,21 @@ from edged.runtime.choice import UNPROVEN
 from edged.runtime.libraries import without_folders
 from edged.runtime.session import RuntimeChoice
 from edged.transport.clock import clock_synced, wall_ms
-from edged.transport.wire import VERSION, EventDoc, State, StatusDoc
+from edged.transport.wire import EventDoc, State, StatusDoc
+from edged.transport.wire_info import (
+    GuardInfo,
+    HardeningInfo,
+    InfoDoc,
+    IsolationInfo,
+    ModelInfo,
+    ProvenanceInfo,
+    ResidentInfo,
+    RuntimeInfo,
+)
 
 PACKAGES = ("onnxruntime", "onnxruntime-gpu", "opencv-python-headless", "numpy", "pyzmq")
 HIDES = "A disguise hides faces. It does not hide hair, clothes, badges, voices or the place."
 """Said in `info`, so that no operator promises more."""
-
-
-def stamp() -> dict[str, Any]:
-    """What every document begins with."""
-    return {"v": VERSION, "ts_ms": wall_ms(), "clock_synced": clock_synced()}
 
 
 def status(state: State, reason: str, since_ms: int, boot: str) -> bytes:
@@ -100,69 +105,70 @@ def info(
         **{one.id: _CONVERTER for one in kit.recipes.values() if one.kind == "converter"},
         **kit.serving.models,
     }
-    recipes = {
-        model_id: {
-            "kind": recipe.kind,
-            "licence": recipe.licence.name,
-            "commercial": recipe.licence.commercial,
-            "verified": recipe.verified,
-            "builtin": recipe.builtin,
-            "sha256": kit.hashes.get(model_id, ""),
-            **({"runtime": _runtime(choices[model_id])} if model_id in choices else {}),
-        }
+    models = {
+        model_id: ModelInfo(
+            kind=recipe.kind,
+            licence=recipe.licence.name,
+            commercial=recipe.licence.commercial,
+            verified=recipe.verified,
+            builtin=recipe.builtin,
+            sha256=kit.hashes.get(model_id, ""),
+            runtime=_runtime(choices[model_id]) if model_id in choices else None,
+        )
         for model_id, recipe in kit.recipes.items()
     }
+    hardening = hardening_found()
     return msgspec.json.encode(
-        {
-            **stamp(),
-            "boot": boot,
-            "session": session,
-            "receipt_key": receipt_key,
-            "provenance": {"source_type": "xmp", "c2pa": dict(c2pa)},
-            "edged": __version__,
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            "packages": {name: v for name in PACKAGES if (v := _version(name))},
-            "runtime": _runtime(kit.choice),
-            "resident": {
-                "runtime": kit.residency.runtime,
-                "reason": without_folders(kit.residency.reason),
-                "host_scenes": kit.host_scenes,
-            },
-            "models": recipes,
-            "builtin": config.builtin,
-            "guard": {
-                "calibrated": kit.calibrated,
-                "recogniser": config.models.guard_recogniser,
-                "families": [d.family for d in kit.stages.detectors],
-                **msgspec.to_builtins(config.guard),
-            },
-            "isolation": {"mode": isolation.mode, "proof": dict(isolation.proof)},
-            "hardening": {
-                name: getattr(hardening_found(), name)
-                for name in ("core_dumps", "dumpable", "new_privileges", "swap")
-            },
-            "scenes": {name: scene.mode for name, scene in config.scenes.items()},
-            "cameras": {name: camera.scene for name, camera in config.cameras.items()},
-            "hides": HIDES,
-            "config_digest": config.digest,
-        }
+        InfoDoc(
+            ts_ms=wall_ms(),
+            clock_synced=clock_synced(),
+            boot=boot,
+            session=session,
+            receipt_key=receipt_key,
+            provenance=ProvenanceInfo(source_type="xmp", c2pa=dict(c2pa)),
+            edged=__version__,
+            python=platform.python_version(),
+            machine=platform.machine(),
+            packages={name: v for name in PACKAGES if (v := _version(name))},
+            runtime=_runtime(kit.choice),
+            resident=ResidentInfo(
+                runtime=kit.residency.runtime,
+                reason=without_folders(kit.residency.reason),
+                host_scenes=kit.host_scenes,
+            ),
+            models=models,
+            builtin=config.builtin,
+            guard=GuardInfo(
+                calibrated=kit.calibrated,
+                recogniser=config.models.guard_recogniser,
+                families=tuple(d.family for d in kit.stages.detectors),
+                settings=msgspec.to_builtins(config.guard),
+            ),
+            isolation=IsolationInfo(mode=isolation.mode, proof=isolation.proof),
+            hardening=HardeningInfo(
+                core_dumps=hardening.core_dumps,
+                dumpable=hardening.dumpable,
+                new_privileges=hardening.new_privileges,
+                swap=hardening.swap,
+            ),
+            scenes={name: scene.mode for name, scene in config.scenes.items()},
+            cameras={name: camera.scene for name, camera in config.cameras.items()},
+            hides=HIDES,
+            config_digest=config.digest,
+        )
     )
 
 
-def _runtime(choice: RuntimeChoice) -> dict[str, Any]:
+def _runtime(choice: RuntimeChoice) -> RuntimeInfo:
     """What serves, why, in which precision, and what was seen of its engine."""
-    told = {
-        "name": choice.name,
-        "precision": choice.precision,
-        "reason": without_folders(choice.reason),
-        "wished": choice.wished,
-    }
-    if choice.engine:
-        told["engine"] = dict(choice.engine)
-    if choice.name in UNPROVEN:
-        told["unproven"] = UNPROVEN[choice.name]
-    return told
+    return RuntimeInfo(
+        name=choice.name,
+        precision=choice.precision,
+        reason=without_folders(choice.reason),
+        wished=choice.wished,
+        engine=dict(choice.engine),
+        unproven=UNPROVEN.get(choice.name, ""),
+    )
 
 
 def _version(name: str) -> str:

@@ -18,6 +18,7 @@ from edged.fleet.board import Board, row
 from edged.fleet.caller import Caller
 from edged.fleet.device import Device
 from edged.transport.wire_health import HealthDoc
+from edged.transport.wire_info import InfoDoc, ModelInfo, RuntimeInfo
 
 PERIOD_S = 2.0
 _EVENTS = 30
@@ -67,7 +68,7 @@ class DevicePage:
                 self._all = _table(("figure", "value"))
             with ui.tab_panel("Info").classes("q-pa-none"):
                 self._info = ui.column().classes("w-full")
-        self._info_shown: dict[str, Any] = {}
+        self._info_shown: InfoDoc | None = None
         self.refresh()
         ui.timer(PERIOD_S, self.refresh)
 
@@ -162,15 +163,15 @@ class DevicePage:
                         ui.label(json.dumps(event.data)[:200]).classes("text-grey ellipsis")
 
     def _show_info(self, device: Device) -> None:
-        if device.info == self._info_shown:
+        info = device.info
+        if info is None or info == self._info_shown:
             return
-        self._info_shown = device.info
+        self._info_shown = info
         self._info.clear()
         with self._info:
-            models = device.info.get("models")
-            if isinstance(models, dict):
-                _models(models)
-            rest = {key: value for key, value in device.info.items() if key != "models"}
+            _models(info.models)
+            rest = msgspec.to_builtins(info)
+            del rest["models"]
             ui.label(json.dumps(rest, indent=2)[:40_000]).classes(
                 "font-mono text-xs whitespace-pre-wrap break-all w-full"
             )
@@ -195,15 +196,29 @@ def _tile(label: str) -> ui.label:
     return value
 
 
-def _models(models: dict[str, Any]) -> None:
-    """Which model, under which licence, seen with which weights."""
-    keys = ("kind", "licence", "commercial", "verified", "sha256")
+_COMMERCIAL: dict[bool | str, str] = {True: "yes", False: "no", "ask": "ask its vendor"}
+
+
+def _serving(runtime: RuntimeInfo | None) -> str:
+    return f"{runtime.name} {runtime.precision}"[:48] if runtime else ""
+
+
+def _models(models: dict[str, ModelInfo]) -> None:
+    """Which model, under which licence, seen with which weights, and what runs it."""
     rows = [
-        {"model": str(name)[:64], **{k: str(one.get(k, ""))[:64] for k in keys}}
+        {
+            "model": name[:64],
+            "kind": one.kind[:64],
+            "licence": one.licence[:64],
+            "commercial": _COMMERCIAL[one.commercial],
+            "verified": one.verified[:64],
+            "runtime": _serving(one.runtime),
+            "sha256": one.sha256[:64],
+        }
         for name, one in list(models.items())[:200]
-        if isinstance(one, dict)
     ]
-    _table(("model", *keys)).rows = rows
+    keys = ("model", "kind", "licence", "commercial", "verified", "runtime", "sha256")
+    _table(keys).rows = rows
 
 
 def _table(keys: tuple[str, ...]) -> ui.table:

@@ -88,10 +88,10 @@ def _troubles(device: Device) -> list[str]:
 
 def _figures(device: Device) -> Iterator[Alert]:
     health = device.health
-    runtime = device.info.get("runtime")
-    if isinstance(runtime, dict) and runtime.get("wished") is False:
+    info = device.info
+    if info is not None and not info.runtime.wished:
         yield Alert(
-            Severity.WARNING, "fallback", f"Runs on {str(runtime.get('name'))[:20]}, not as asked.",
+            Severity.WARNING, "fallback", f"Runs on {info.runtime.name[:20]}, not as asked.",
             "`edged doctor` on the device says what its GPU lacks.",
         )  # fmt: skip
     if health is None or device.state == "offline":

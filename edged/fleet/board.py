@@ -128,8 +128,7 @@ class Board:
 def row(device: Device, said: list[Alert], now_s: float) -> dict[str, Any]:
     """What the overview shows of one device; figures as text, unknown ones as a dash."""
     health, status = device.health, device.status
-    runtime = device.info.get("runtime")
-    isolation = device.info.get("isolation")
+    info = device.info
     outbox = health.outbox if health is not None else None
     heard_s = max(device.health_at_s, device.status_at_s)
     live = health if device.state != "offline" else None
@@ -147,8 +146,8 @@ def row(device: Device, said: list[Alert], now_s: float) -> dict[str, Any]:
         "outbox": "-" if outbox is None else f"{outbox.depth}" + _age(outbox.oldest_unsent_s),
         "cpu": _figure(live.cpu_temp_c if live else None, 0, " °C"),
         "gpu": _figure(live.gpu_temp_c if live else None, 0, " °C"),
-        "runtime": _words(runtime, "name", "precision"),
-        "isolation": _words(isolation, "mode"),
+        "runtime": _words(info.runtime.name, info.runtime.precision) if info else "-",
+        "isolation": _words(info.isolation.mode) if info else "-",
         "seen": f"{max(0, int((now_s - heard_s) // 10) * 10)} s ago" if heard_s else "never",
     }
 
@@ -173,8 +172,6 @@ def _age(oldest_s: float) -> str:
     return f" ({oldest_s:.0f} s)" if oldest_s >= 1 else ""
 
 
-def _words(table: object, *names: str) -> str:
+def _words(*words: str) -> str:
     """Short words out of a document that anybody may have written."""
-    if not isinstance(table, dict):
-        return "-"
-    return " ".join(str(table.get(name, ""))[:24] for name in names).strip() or "-"
+    return " ".join(word[:24] for word in words).strip() or "-"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import Any
 
 from edged.fleet.history import History
 from edged.fleet.messages import Heard
 from edged.transport.wire import EventDoc, GapDoc, ReplyDoc, ResultDoc, StatusDoc
 from edged.transport.wire_health import HealthDoc
+from edged.transport.wire_info import InfoDoc
 
 EVENTS = 100
 GAPS = 200
@@ -20,7 +21,7 @@ REPLIES = 50
 
 @dataclass(slots=True)
 class Picture:
-    """The last published picture of a camera: the JPEG as it came, and its result."""
+    """The last published picture of a camera: its result, and the JPEG that has its hash."""
 
     jpeg: bytes = b""
     result: ResultDoc | None = None
@@ -33,7 +34,7 @@ class Device:
 
     Attributes:
         site, name: from the topics.
-        status, info, health: the last document of each; None or {} before the first.
+        status, info, health: the last document of each; None before the first.
         status_at_s, health_at_s: when they were heard, on the hearer's monotonic clock.
         history: the last hour.
         events, gaps, replies: (heard at, document), newest last.
@@ -46,7 +47,7 @@ class Device:
     site: str
     name: str
     status: StatusDoc | None = None
-    info: dict[str, Any] = field(default_factory=dict)
+    info: InfoDoc | None = None
     health: HealthDoc | None = None
     status_at_s: float = 0.0
     health_at_s: float = 0.0
@@ -93,11 +94,14 @@ class Device:
             case bytes():
                 self._waiting.clear()  # devices send a picture and then its result
                 self._waiting[heard.name] = body
-            case _:
+            case InfoDoc():
                 self.info = body
 
     def _show(self, camera: str, result: ResultDoc, now_s: float) -> None:
         jpeg = self._waiting.pop(camera, b"")
+        note = result.image
+        if note is None or hashlib.sha256(jpeg).hexdigest() != note.sha256:
+            jpeg = b""  # another shot's, which was replaced on the way
         if camera in self.pictures and result.historical:
             return
         self.pictures.pop(camera, None)

@@ -13,6 +13,7 @@ import msgspec
 from edged.transport.topics import PREFIX, is_name
 from edged.transport.wire import EventDoc, GapDoc, ReplyDoc, ResultDoc, StatusDoc
 from edged.transport.wire_health import HealthDoc
+from edged.transport.wire_info import InfoDoc
 
 MAX_DOC_BYTES = 256 * 1024
 """Of a JSON document; `info` of a device with every model is about 20 kB."""
@@ -20,11 +21,11 @@ MAX_IMAGE_BYTES = 8 * 1024 * 1024
 """Of a picture; a 4K JPEG of quality 95 is about 3 MB."""
 
 Kind = Literal["status", "info", "health", "event", "result", "image", "gap", "reply"]
-Body = StatusDoc | HealthDoc | EventDoc | ResultDoc | GapDoc | ReplyDoc | dict[str, Any] | bytes
+Body = StatusDoc | InfoDoc | HealthDoc | EventDoc | ResultDoc | GapDoc | ReplyDoc | bytes
 
 _PLAIN: dict[str, Any] = {
     "status": msgspec.json.Decoder(StatusDoc),
-    "info": msgspec.json.Decoder(dict[str, Any]),
+    "info": msgspec.json.Decoder(InfoDoc),
     "health": msgspec.json.Decoder(HealthDoc),
     "event": msgspec.json.Decoder(EventDoc),
 }

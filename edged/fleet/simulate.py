@@ -14,7 +14,6 @@ import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 from paho.mqtt import client as paho
@@ -27,7 +26,6 @@ from edged.histogram import BOUNDS_MS
 from edged.transport.dial import tls_context
 from edged.transport.topics import Topics
 from edged.transport.wire import (
-    VERSION,
     EventDoc,
     FaceNote,
     GuardNote,
@@ -44,6 +42,15 @@ from edged.transport.wire_health import (
     OutboxFigures,
     StageTimes,
     UplinkFigures,
+)
+from edged.transport.wire_info import (
+    GuardInfo,
+    HardeningInfo,
+    InfoDoc,
+    IsolationInfo,
+    ProvenanceInfo,
+    ResidentInfo,
+    RuntimeInfo,
 )
 
 SITES = ("berlin", "lyon", "museum", "pier", "porto")
@@ -271,12 +278,21 @@ def _result(one: Simulated, note: PictureNote) -> bytes:
 
 
 def _info(one: Simulated) -> bytes:
-    doc: dict[str, Any] = {
-        "v": VERSION, "ts_ms": _now_ms(), "clock_synced": True, "edged": __version__,
-        "simulated": True, "session": one.session,
-        "runtime": {"name": "tensorrt", "precision": "fp16", "reason": "simulated", "wished": True},
-        "isolation": {"mode": "namespace", "proof": {}}, "models": {}, "cameras": {CAMERA: "s"},
-    }  # fmt: skip
+    doc = InfoDoc(
+        ts_ms=_now_ms(), clock_synced=True, boot=one.session, session=one.session, receipt_key="",
+        provenance=ProvenanceInfo(source_type="", c2pa={}), edged=__version__, python="",
+        machine="simulated", packages={}, models={}, builtin=False,
+        runtime=RuntimeInfo(
+            name="tensorrt", precision="fp16-planned", reason="simulated", wished=True
+        ),
+        resident=ResidentInfo(runtime="tensorrt", reason="", host_scenes={}),
+        guard=GuardInfo(calibrated=True, recogniser="simulated", families=(), settings={}),
+        isolation=IsolationInfo(mode="namespace", proof={}),
+        hardening=HardeningInfo(
+            core_dumps=False, dumpable=False, new_privileges=False, swap="none"
+        ),
+        scenes={"s": "disguise"}, cameras={CAMERA: "s"}, hides="", config_digest="", simulated=True,
+    )  # fmt: skip
     return msgspec.json.encode(doc)
 
 

@@ -14,6 +14,7 @@ from edged.privacy.isolation import Isolation
 from edged.recipe import load_recipe
 from edged.runtime.session import RuntimeChoice
 from edged.transport.wire import VERSION
+from edged.transport.wire_info import InfoDoc
 
 
 def test_a_status_says_state_and_since_when():
@@ -31,13 +32,6 @@ def test_an_event_carries_its_numbers(data):
     doc = msgspec.json.decode(documents.event("outbox-damaged", "keys", data))
     assert (doc["event"], doc["reason"]) == ("outbox-damaged", "keys")
     assert doc["data"] == (data or {})
-
-
-def test_a_stamp_begins_every_document():
-    """Version, wall clock, and whether to believe it."""
-    stamp = documents.stamp()
-    assert set(stamp) == {"v", "ts_ms", "clock_synced"}
-    assert stamp["ts_ms"] > 1_600_000_000_000
 
 
 @pytest.fixture
@@ -67,21 +61,24 @@ def info(config):
         stages=SimpleNamespace(detectors=[SimpleNamespace(family="haar")]),
     )
     found = Isolation("namespace", {"netns": "own"})
-    return msgspec.json.decode(
-        documents.info(
-            config, kit, found, boot="boot", session="session", receipt_key="ed25519:k", c2pa={}
-        )
+    said = documents.info(
+        config, kit, found, boot="boot", session="session", receipt_key="ed25519:k", c2pa={}
     )
+    assert msgspec.json.encode(msgspec.json.decode(said, type=InfoDoc)) == said, "readers' form"
+    return msgspec.json.decode(said)
 
 
 def test_info_says_what_runs_and_what_it_promises(config):
     """Models and licences, runtime, guard, isolation, and what a disguise does not hide."""
     doc = info(config)
+    assert doc["v"] == VERSION
+    assert doc["ts_ms"] > 1_600_000_000_000
     assert doc["models"]["builtin_swapper"]["builtin"] is True
     assert doc["models"]["builtin_swapper"]["licence"]
     assert doc["runtime"]["name"] == "cpu"
     assert doc["guard"]["calibrated"] is True
     assert doc["guard"]["families"] == ["haar"]
+    assert doc["guard"]["settings"]["det_thresh"] == config.guard.det_thresh
     assert doc["isolation"] == {"mode": "namespace", "proof": {"netns": "own"}}
     assert "does not hide hair" in doc["hides"]
     assert doc["cameras"] == {"booth": "hide"}

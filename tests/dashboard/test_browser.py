@@ -5,7 +5,6 @@ Screenshots stay in EDGED_TEST_ARTEFACTS, where that names a folder.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -161,10 +160,10 @@ def test_what_a_broker_says_is_shown_and_not_done(browser, booth, url):
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
     client.connect("127.0.0.1", booth.broker.port)
     client.loop_start()
-    info = {"edged": EVIL, "runtime": {"name": EVIL}, "models": {EVIL: {"licence": EVIL}}}
+    info = kit.info(edged=EVIL, runtime=EVIL, models={EVIL: kit.model(EVIL, licence=EVIL)})
     for topic, payload in (
         ("status", kit.status("degraded", EVIL)), ("event", kit.event(EVIL, EVIL)),
-        ("info", json.dumps(info).encode()), ("health", kit.health()),
+        ("info", info), ("health", kit.health()),
     ):  # fmt: skip
         client.publish(f"edged/test/evil/{topic}", payload, 1).wait_for_publish(10)
     client.loop_stop()

@@ -34,8 +34,7 @@ def board_of(clock, count=0):
 def test_a_row_has_what_an_operator_looks_for(clock):
     """State, figures with units, what it runs on; a dash for what is not known."""
     board = board_of(clock, 1)
-    board.heard("edged/museum/booth-0/info", b'{"runtime":{"name":"cpu","precision":"fp32"},'
-                b'"isolation":{"mode":"namespace"}}')  # fmt: skip
+    board.heard("edged/museum/booth-0/info", kit.info())
     health = kit.health(
         depth=3, oldest_s=12.0, shown=5, refused=2, latency_p95_ms=41.7, cpu_temp_c=55.2
     )
@@ -48,7 +47,10 @@ def test_a_row_has_what_an_operator_looks_for(clock):
     assert (row["runtime"], row["isolation"]) == ("cpu fp32", "namespace")
 
 
-@pytest.mark.parametrize("info", [b'{"runtime": 7, "isolation": []}', b'{"runtime": {"name": {}}}'])
+@pytest.mark.parametrize(
+    "info",
+    [b'{"runtime": 7, "isolation": []}', b"{}", kit.info(runtime="r" * 9_999, isolation=" ")],
+)
 def test_odd_documents_make_no_odd_rows(clock, info):
     """Whatever a broker sends in their place."""
     board = board_of(clock, 1)

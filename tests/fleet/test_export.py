@@ -204,7 +204,7 @@ def test_devices_are_announced_once_again_after_a_restart_and_taken_back():
     """Retained documents, by what `info` says of cameras."""
     sent = []
     announcer = Announcer(lambda topic, document: sent.append((topic, document)))
-    info = b'{"cameras": {"booth": "hide", "<b>": "x"}}'
+    info = kit.info(cameras={"booth": "hide", "<b>": "x"})
     for _ in range(3):
         announcer.heard("edged/museum/booth-7/info", info)
     assert [topic for topic, _ in sent] == ["homeassistant/device/edged_museum_booth-7/config"]
@@ -270,7 +270,7 @@ def test_announcements_stay_at_the_broker_until_removed(tmp_path):
         client.on_message = lambda _c, _d, m: (kept.__setitem__(m.topic, m.payload), new.set())
         client.connect("127.0.0.1", broker.port)
         client.loop_start()
-        client.publish("edged/museum/b/info", b'{"cameras":{}}', 1, True).wait_for_publish(10)
+        client.publish("edged/museum/b/info", kit.info(cameras={}), 1, True).wait_for_publish(10)
         client.subscribe("homeassistant/#", 1)
         for option, expected in (("--once", True), ("--remove", False)):
             subprocess.run(

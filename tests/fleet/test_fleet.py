@@ -33,10 +33,10 @@ def test_a_device_is_known_by_what_it_said_last():
     """Status, health and info are kept, events too."""
     fleet = fleet_of(
         ("status", kit.status()), ("health", kit.health(fps=9.0)), ("event", kit.event()),
-        ("info", b'{"edged": "1.0"}'),
+        ("info", kit.info()),
     )  # fmt: skip
     device = fleet.devices["museum/booth-7"]
-    assert (device.state, device.health.fps, device.info) == ("online", 9.0, {"edged": "1.0"})
+    assert (device.state, device.health.fps, device.info.edged) == ("online", 9.0, "1.0")
     assert [doc.event for _at, doc in device.events] == ["guard-refused"]
 
 
@@ -56,6 +56,8 @@ def test_a_device_is_known_by_what_it_said_last():
         ("edged/museum/booth-7/image/booth", b"\xff\xd8\xff" + bytes(MAX_IMAGE_BYTES)),
         ("edged/museum/booth-7/info", b'{"a":"' + b"x" * MAX_DOC_BYTES + b'"}'),
         ("edged/museum/booth-7/info", b"[" * 100_000),
+        ("edged/museum/booth-7/info", b'{"v":1,"ts_ms":1,"clock_synced":true}'),
+        ("edged/museum/booth-7/info", kit.info(models={"m": {"licence": "l"}})),
         ("edged/museum/booth-7/info", b'{"a":' * 20_000),
         ("", b""),
     ],
@@ -87,6 +89,13 @@ def test_a_picture_is_shown_with_its_result():
     assert device.pictures == {}
     fleet.feed(f"{BASE}/result/booth", kit.result("new", 5), 1.0)
     assert (device.pictures["booth"].jpeg, device.pictures["booth"].result.id) == (kit.JPEG, "new")
+
+
+def test_a_picture_that_has_not_the_result_s_hash_is_not_shown():
+    """The result is, alone."""
+    fleet = fleet_of(("image/booth", kit.JPEG + b"x"), ("result/booth", kit.result("new", 5)))
+    picture = fleet.devices["museum/booth-7"].pictures["booth"]
+    assert (picture.jpeg, picture.result.id) == (b"", "new")
 
 
 def test_a_replay_does_not_replace_a_newer_picture():
@@ -147,7 +156,7 @@ def test_who_needs_help_comes_first():
         ([("status", kit.status("offline", "connection-lost"))], "offline"),
         ([("status", kit.status("degraded", "engine-silent"))], "degraded"),
         ([("status", kit.status("paused", "command"))], "paused"),
-        ([("info", b'{"runtime":{"name":"cpu","wished":false}}')], "fallback"),
+        ([("info", kit.info(wished=False))], "fallback"),
         ([("status", kit.status()), ("health", kit.health(cpu_temp_c=96.0))], "hot"),
         ([("status", kit.status()), ("health", kit.health(gpu_temp_c=91.0))], "hot"),
         ([("status", kit.status()), ("health", kit.health(depth=9, oldest_s=900.0))],

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from edged.fleet.export import homeassistant
 from edged.fleet.messages import read
 from edged.transport.topics import is_name
+from edged.transport.wire_info import InfoDoc
 
 FILTERS: tuple[str, ...] = ("edged/+/+/info", "edged/+/+/status", homeassistant.BIRTH)
 MAX_DEVICES = 20_000
@@ -44,9 +45,8 @@ class Announcer:
             if not payload and levels[-1] == "status" and len(levels) == 4:
                 self._say(homeassistant.topic(levels[1], levels[2]), b"")
             return
-        if heard.kind == "info" and isinstance(heard.body, dict):
-            cameras = heard.body.get("cameras")
-            names = [n for n in cameras if _is_camera(n)] if isinstance(cameras, dict) else []
+        if isinstance(heard.body, InfoDoc):
+            names = [name for name in heard.body.cameras if is_name(name)]
             found = homeassistant.discovery(heard.site, heard.device, names[:32])
             self._say(homeassistant.topic(heard.site, heard.device), json.dumps(found).encode())
 
@@ -73,7 +73,3 @@ class Announcer:
             everything = list(self.said.items())
         for topic, document in everything:
             self._publish(topic, document)
-
-
-def _is_camera(name: object) -> bool:
-    return isinstance(name, str) and is_name(name)

@@ -19,10 +19,12 @@ from edged.transport.wire import (
     VerdictDoc,
 )
 from edged.transport.wire_health import HealthDoc
+from edged.transport.wire_info import InfoDoc
 
 SCHEMAS: dict[str, type[Any]] = {
-    "status": StatusDoc, "health": HealthDoc, "event": EventDoc, "result": ResultDoc,
-    "gap": GapDoc, "command": CommandDoc, "reply": ReplyDoc, "verdict": VerdictDoc,
+    "status": StatusDoc, "info": InfoDoc, "health": HealthDoc, "event": EventDoc,
+    "result": ResultDoc, "gap": GapDoc, "command": CommandDoc, "reply": ReplyDoc,
+    "verdict": VerdictDoc,
 }  # fmt: skip
 
 _SCRAPE = """\
