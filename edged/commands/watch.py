@@ -21,6 +21,7 @@ from edged.commands.fleet_options import (
 from edged.commands.options import Json
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
     from edged.fleet.board import Board, Overview
@@ -40,6 +41,8 @@ _COLUMNS = (
     ("refused", "refused"), ("outbox", "waiting"), ("cpu", "CPU"), ("gpu", "GPU"),
     ("runtime", "runs on"), ("seen", "heard"), ("alert", "needs"),
 )  # fmt: skip
+_REMEDIES = 4
+"""What to do is told so often at most; one remedy helps all devices that need it."""
 _RIGHT = frozenset({"fps", "p95", "refused", "cpu", "gpu"})
 
 
@@ -91,7 +94,7 @@ def _print(found: Overview, *, as_json: bool) -> None:
     else:
         from rich.console import Console  # noqa: PLC0415 - not needed for --json
 
-        Console().print(_table(found, ""))
+        Console().print(_page(found, ""))
     if any(row["level"] in {"warning", "critical"} for row in found.rows):
         raise typer.Exit(TROUBLED)
 
@@ -103,10 +106,29 @@ def _follow(board: Board, link: FleetLink, search: str) -> None:
     console = Console()
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            room = max(1, console.height - 5)
+            room = max(1, console.height - 5 - _REMEDIES)
             trouble = "" if link.connected else link.trouble
-            live.update(_table(board.overview(search, rows=room), trouble), refresh=True)
+            live.update(_page(board.overview(search, rows=room), trouble), refresh=True)
             time.sleep(PERIOD_S)
+
+
+def _page(found: Overview, trouble: str) -> Group:
+    """The devices, and below them what helps those that are listed."""
+    from rich.console import Group  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    helped: dict[str, list[str]] = {}
+    for row in found.rows:
+        if row["remedy"]:
+            helped.setdefault(row["remedy"], []).append(row["address"])
+    lines = [
+        Text.assemble(
+            (f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: ", "bold"),
+            remedy,
+        )
+        for remedy, names in list(helped.items())[:_REMEDIES]
+    ]
+    return Group(_table(found, trouble), *lines)
 
 
 def _table(found: Overview, trouble: str) -> Table:

@@ -137,6 +137,7 @@ def row(device: Device, said: list[Alert], now_s: float) -> dict[str, Any]:
         "state": device.state,
         "reason": status.reason if status is not None and status.reason != "ok" else "",
         "alert": said[0].text if said else "",
+        "remedy": said[0].remedy if said else "",
         "more": len(said) - 1 if said else 0,
         "level": _worst(said) if said else "ok",
         "fps": _figure(live.fps if live else None, 1),

@@ -44,6 +44,9 @@ def test_once_lists_the_worst_first_and_ends_with_1(broker):
     assert [one["address"] for one in found["devices"]] == ["museum/b", "museum/a"]
     said = subprocess.run(argv(broker, "--once", "1"), capture_output=True, check=False, text=True)
     assert said.stdout.index("museum/b") < said.stdout.index("museum/a")
+    assert "museum/b: " in said.stdout, "what to do stands below"
+    assert found["devices"][0]["remedy"].split()[0] in said.stdout
+    assert found["devices"][1]["remedy"] == ""
 
 
 def test_once_ends_with_0_when_nobody_needs_help(broker):
