@@ -18,7 +18,7 @@ _SECTION = struct.Struct("<IIQQQQIIQQ")
 _DYNAMIC, _STRTAB = 6, 3
 """Section types SHT_DYNAMIC and SHT_STRTAB."""
 _DT_NULL, _DT_NEEDED = 0, 1
-_FATBIN_MAGIC = 0xBA55ED50
+_FATBIN_MAGIC = struct.pack("<I", 0xBA55ED50)
 _FATBIN_SECTIONS = (b".nv_fatbin", b"__nv_relfatbin")
 _PTX, _CUBIN = 1, 2
 _MAX_ENTRIES = 1 << 20
@@ -125,11 +125,11 @@ class _Elf:
     def _fat_entries(self, at: int, end: int) -> Iterator[tuple[int, int]]:
         seen = 0
         while at + 16 <= end and seen < _MAX_ENTRIES:
-            magic, _version, head, body = struct.unpack_from("<IHHQ", self._map, at)
-            if magic != _FATBIN_MAGIC:
-                at += 8  # padding between two of them
-                continue
-            inner, at = at + head, at + head + body
+            at = self._map.find(_FATBIN_MAGIC, at, end)  # there is padding between two of them
+            if at < 0 or at + 16 > end:
+                return
+            _version, head, body = struct.unpack_from("<HHQ", self._map, at + 4)
+            inner, at = at + head, at + max(16, head + body)
             while inner + 32 <= min(at, end):
                 kind, _version, head, body = struct.unpack_from("<HHIQ", self._map, inner)
                 yield kind, struct.unpack_from("<I", self._map, inner + 28)[0]
