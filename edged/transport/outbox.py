@@ -14,7 +14,7 @@ sender is told: `outbox-full`, `outbox-error` or `id-reused`.
     outbox_shots    verdicts by shot id                outbox_gaps     what will never come
     outbox_removal  purge, age, size, damage           outbox_replay   what comes again
     outbox_salvage  sound rows of a damaged database   outbox_clock    ages on a wrong clock
-    outbox_marks    numbers given out, kept apart      outbox_missing  those that are gone
+    outbox_marks, outbox_recent    numbers given out   outbox_missing  those that are gone
     outbox_turns    whose row goes next                outbox_stats    figures
     outbox_forms    databases of an older edged        outbox_room     a full disk
 

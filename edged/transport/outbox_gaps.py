@@ -35,6 +35,35 @@ def add_gaps(store: Store, places: Iterable[Place], reason: GapReason) -> int:
     return count
 
 
+def is_lost(store: Store, place: Place) -> bool:
+    """Whether a number was told to be lost to damage, and nothing else stands there."""
+    kinds = store.conn.execute(
+        "SELECT kind, reason FROM rows WHERE session=? AND camera=? AND seq<=? AND last>=?",
+        (place.session, place.camera, place.seq, place.seq),
+    ).fetchall()
+    return bool(kinds) and all(kind == ("gap", "damaged") for kind in kinds)
+
+
+def take_back(store: Store, place: Place) -> None:
+    """A lost number is there again: the gaps that cover it end before it and begin behind it."""
+    for row, first, last in store.conn.execute(
+        "SELECT row, seq, last FROM rows WHERE kind='gap' AND session=? AND camera=?"
+        " AND seq<=? AND last>=?",
+        (place.session, place.camera, place.seq, place.seq),
+    ).fetchall():
+        if place.seq < last:
+            store.conn.execute(
+                "INSERT INTO rows (kind, session, camera, seq, last, reason, state, again,"
+                " created_ms, synced, bytes) SELECT kind, session, camera, ?, last, reason, state,"
+                " again, created_ms, synced, bytes FROM rows WHERE row=?",
+                (place.seq + 1, row),
+            )
+        if first < place.seq:
+            store.conn.execute("UPDATE rows SET last=? WHERE row=?", (place.seq - 1, row))
+        else:
+            store.conn.execute("DELETE FROM rows WHERE row=?", (row,))
+
+
 def add_gap(store: Store, first: Place, last: int, reason: GapReason) -> None:
     """Write one gap, both ends inclusive, or widen the neighbour that is still unseen."""
     neighbour = store.conn.execute(

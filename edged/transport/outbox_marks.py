@@ -10,6 +10,8 @@ Two slots are written in turn, each with a checksum, so that a torn write leaves
 
     magic 8 | generation u64 | length u32 | crc32 u32 | JSON {session: {camera: last}}
 
+Behind them lies the ring of the newest shots (:mod:`edged.transport.outbox_recent`).
+
 Says no more of a person than the database does: camera names and numbers.  Runs under the
 outbox's lock.
 """
@@ -27,6 +29,7 @@ from typing import Annotated
 import msgspec
 
 from edged.transport.outbox_cells import LARGEST
+from edged.transport.outbox_recent import Recent
 from edged.transport.outbox_rows import Place
 from edged.transport.wire import NAME
 
@@ -49,6 +52,10 @@ class Marks:
     Args:
         path: of the file, mode 0600.
 
+    Attributes:
+        sessions: the highest number by session and camera, the current session last.
+        recent: the newest shots.
+
     Raises:
         OSError: it cannot be made.
     """
@@ -56,6 +63,7 @@ class Marks:
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._generation, self.sessions = max((self._read(slot) for slot in (0, 1)), key=_first)
+        self.recent = Recent(self._fd, 2 * _SLOT_BYTES)
 
     def close(self) -> None:
         """Let go of the file; harmless when repeated."""

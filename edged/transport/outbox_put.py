@@ -13,7 +13,7 @@ import msgspec
 from edged.errors import FrameError
 from edged.transport import outbox_removal as removal
 from edged.transport import outbox_shots as shots
-from edged.transport.outbox_gaps import add_gaps
+from edged.transport.outbox_gaps import add_gaps, take_back
 from edged.transport.outbox_rows import PayloadMac, Place
 from edged.transport.outbox_schema import PENDING
 from edged.transport.outbox_store import Store, seal
@@ -44,6 +44,7 @@ def insert(
     macs = [store.vault.mac(b"consent", ref.encode()) for ref in refs]
     if any(store.withdrawn.get(mac, 0) > received_ns for mac in macs):
         return _purged(store, shot_id, payload), 0
+    known = None if shot_id is None else shots.lost_place(store, shot_id, payload, doc.camera)
     victims = removal.choose_overflow(store, len(picture.jpeg) + _DOC_BYTES)
     if victims is None:
         raise FrameError(Reason.OUTBOX_FULL, "the outbox is full")
@@ -54,7 +55,9 @@ def insert(
         with store.transaction():
             removal.delete(store, victims)
             add_gaps(store, [victim.place for victim in lost], "overflow")
-            place = _next_place(store, doc.camera)
+            place = known or _next_place(store, doc.camera)
+            if known is not None:
+                take_back(store, known)
             stored = msgspec.structs.replace(doc, session=place.session, seq=place.seq)
             sealed = (
                 seal(key, b"doc", msgspec.json.encode(stored), place),
@@ -70,7 +73,10 @@ def insert(
         store.vault.destroy([slot])  # what was sealed may lie in the log
         store.vault.release([slot])
         raise
-    store.marks.note(place)
+    if known is None:
+        store.marks.note(place)
+    if shot_id is not None:
+        store.marks.recent.note(shots.mac_of(store, shot_id), payload, place)
     doc.session, doc.seq = place.session, place.seq
     store.used_bytes += size_bytes
     store.unchecked_bytes += size_bytes

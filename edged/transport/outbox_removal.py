@@ -241,9 +241,7 @@ def purge(store: Store, selector: PurgeSelector) -> PurgeReceipt:
     )
 
 
-def _purge_rows(
-    store: Store, victims: Sequence[Victim], macs: Sequence[bytes]
-) -> tuple[int, int]:
+def _purge_rows(store: Store, victims: Sequence[Victim], macs: Sequence[bytes]) -> tuple[int, int]:
     """Delete, in one transaction; how many gaps and verdicts that made."""
     with store.transaction():
         delete(store, victims)

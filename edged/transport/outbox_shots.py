@@ -9,7 +9,9 @@ import msgspec
 
 from edged.errors import FrameError
 from edged.transport.outbox_cells import read_verdict
+from edged.transport.outbox_gaps import is_lost
 from edged.transport.outbox_load import read_body
+from edged.transport.outbox_recent import short
 from edged.transport.outbox_rows import Known, PayloadMac, Place
 from edged.transport.outbox_store import Store
 from edged.transport.wire import VerdictDoc
@@ -39,6 +41,23 @@ def find(
     verdict.id = shot_id
     body = read_body(store, row, slot, Place(*place)) if with_picture and row else None
     return Known(verdict, None if body is None else body[1])
+
+
+def lost_place(store: Store, shot_id: str, payload: PayloadMac | None, camera: str) -> Place | None:
+    """The number of a shot whose result was lost with the database; None for any other.
+
+    Consumers may have that result, so it must not get another number; see
+    :mod:`edged.transport.outbox_recent`.
+
+    Raises:
+        FrameError: the id came with another payload.
+    """
+    seen = store.marks.recent.find(mac_of(store, shot_id))
+    if seen is None or seen.place.camera != camera or not is_lost(store, seen.place):
+        return None
+    if seen.payload != short(payload):
+        raise FrameError(Reason.ID_REUSED, "a shot id came with another payload")
+    return seen.place
 
 
 def write(

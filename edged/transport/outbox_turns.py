@@ -19,9 +19,7 @@ from edged.transport.outbox_store import Store
 NEW_S = 60.0
 """A row older than that is history to its consumer (see `outbox_load`), and may wait."""
 _CAMERAS = "SELECT camera FROM counters UNION SELECT DISTINCT camera FROM rows"
-_LANE = (
-    "SELECT row FROM rows WHERE state=? AND again=0 AND camera=? AND row<? ORDER BY row LIMIT ?"
-)
+_LANE = "SELECT row FROM rows WHERE state=? AND again=0 AND camera=? AND row<? ORDER BY row LIMIT ?"
 
 
 class Turns:
