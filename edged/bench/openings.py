@@ -21,6 +21,7 @@ from edged.recipe import Batch
 from edged.runtime.backend import Backend
 from edged.runtime.build.backends import BACKENDS
 from edged.runtime.build.profile import profile_of
+from edged.runtime.cuda_open import half_weights
 from edged.runtime.cuda_options import CudaSettings
 from edged.runtime.machine import CPU, Machine
 from edged.runtime.onnx import OnnxSession
@@ -109,7 +110,10 @@ def _unbound(settings: CudaSettings) -> Open:
         model: onnx.ModelProto, model_id: str, _batch: Batch, meter: Meter
     ) -> Iterator[Session]:
         raw = model.SerializeToString()
-        with UnboundCuda(raw, model_id=model_id, settings=settings, meter=meter) as session:
+        half = half_weights(model)
+        with UnboundCuda(
+            raw, model_id=model_id, settings=settings, meter=meter, half=half
+        ) as session:
             yield session
 
     return entered

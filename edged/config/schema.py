@@ -203,7 +203,8 @@ class RuntimeTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         gpu_memory_mb: bound of each model's memory on the runtime "cuda"; 0 means none.
         cuda_graphs: capture CUDA graphs on the runtime "cuda", which saves the host time
             and costs memory.
-        tf32: let the runtime "cuda" shorten FP32 numbers; faster, less exact.
+        tf32: let the runtime "cuda" shorten FP32 numbers; faster, less exact. Models with
+            weights in FP16 have it in any case: their tensor cores hang on it.
         cuda_options: more options of onnxruntime's CUDA provider, by its own names.
     """
 

@@ -74,6 +74,7 @@ class CudaSession(OrtModel):
         model_id: for messages.
         settings: see there.
         meter: counts the time inside `run`.
+        half: whether the model has weights in FP16; see :meth:`CudaSettings.provider_options`.
     """
 
     def __init__(
@@ -83,8 +84,10 @@ class CudaSession(OrtModel):
         model_id: str,
         settings: CudaSettings | None = None,
         meter: Meter | None = None,
+        half: bool = False,
     ) -> None:
         super().__init__(model, model_id=model_id, meter=meter)
+        self._half = half
         self._settings = settings or CudaSettings()
         self._captured: dict[_Extents, Bound] = {}
         self._passing: OrderedDict[_Extents, Bound] = OrderedDict()
@@ -109,7 +112,7 @@ class CudaSession(OrtModel):
         self._stream = thread_stream()
         source, what = self._source()
         self._maker = Maker(
-            self._ort, source, what, self.model_id, self._settings, self._stream.handle
+            self._ort, source, what, self.model_id, self._settings, self._stream.handle, self._half
         )
         try:
             self._loaded(self._make())

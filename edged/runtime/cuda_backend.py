@@ -12,14 +12,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 from edged.errors import EngineError
 from edged.runtime.backend import BuildProgress, Profile
 from edged.runtime.cuda import CudaSession
+from edged.runtime.cuda_open import half_weights
 from edged.runtime.cuda_options import CudaSettings, option_findings
 from edged.runtime.driver import Driver, probe
 from edged.runtime.libraries import Finding, cuda_findings, ort_install
 from edged.runtime.session import Meter, Session
 from edged.runtime.settings import BuildSettings
+
+HALF = "half.txt"
+"""Lies beside an artifact with weights in FP16."""
 
 
 class CudaBackend:
@@ -80,11 +86,17 @@ class CudaBackend:
     ) -> None:
         """See :class:`edged.runtime.backend.Backend`."""
         progress("copy", 0.0)
+        if half_weights(onnx.load(str(model))):
+            (out.parent / HALF).write_text("weights in FP16\n")
         shutil.copyfile(model, out)
         progress("copy", 1.0)
 
     def open(self, folder: Path, *, model_id: str, meter: Meter) -> Session:
         """See :class:`edged.runtime.backend.Backend`."""
         return CudaSession(
-            folder / self.artifact, model_id=model_id, settings=self._settings, meter=meter
+            folder / self.artifact,
+            model_id=model_id,
+            settings=self._settings,
+            meter=meter,
+            half=(folder / HALF).exists(),
         )

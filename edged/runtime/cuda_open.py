@@ -36,6 +36,7 @@ class Maker:
         model_id: likewise.
         settings: of the sessions.
         stream: handle of the stream that they work on.
+        half: whether the model has weights in FP16.
     """
 
     ort: ModuleType
@@ -44,6 +45,7 @@ class Maker:
     model_id: str
     settings: CudaSettings
     stream: int
+    half: bool = False
 
     def make(self, *, graphs: bool, extents: Mapping[str, int] | None = None) -> Any:
         """An onnxruntime session that is on the GPU, as seen, not as promised.
@@ -62,7 +64,7 @@ class Maker:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         for symbol, extent in (extents or {}).items():
             options.add_free_dimension_override_by_name(symbol, extent)
-        told = self.settings.provider_options(self.stream, graphs=graphs)
+        told = self.settings.provider_options(self.stream, graphs=graphs, half=self.half)
         try:
             session = self.ort.InferenceSession(
                 self.source, options, providers=[(PROVIDER, told)], enable_fallback=0
@@ -101,6 +103,12 @@ def _strays(session: Any) -> list[str]:
             for node in part.get_nodes()
         }
     )
+
+
+def half_weights(model: onnx.ModelProto) -> bool:
+    """Whether a graph computes in FP16: some of its matrices or kernels are."""
+    half = onnx.TensorProto.FLOAT16
+    return any(one.data_type == half and len(one.dims) > 1 for one in model.graph.initializer)
 
 
 @dataclass(frozen=True)

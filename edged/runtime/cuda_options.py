@@ -54,18 +54,25 @@ class CudaSettings:
             found["provider options"] = ", ".join(f"{name}={value}" for name, value in pairs)
         return found
 
-    def provider_options(self, stream: int, *, graphs: bool) -> dict[str, str]:
+    def provider_options(self, stream: int, *, graphs: bool, half: bool) -> dict[str, str]:
         """All options of one session.
+
+        Without TF32 onnxruntime's provider keeps FP16 convolutions off the tensor cores, too,
+        and these want the channels last: seen with 1.31.1 on an H100, where both together
+        make a restorer 2.8 times as fast (tests/bench/RESULTS.md).  What a plan keeps in FP32
+        is then rounded to TF32, which has FP16's mantissa and FP32's range.
 
         Args:
             stream: handle of the stream that it works on.
             graphs: whether this session captures graphs.
+            half: whether the model has weights in FP16.
         """
         made = {
             "device_id": "0",
             "user_compute_stream": str(stream),
             "enable_cuda_graph": str(int(graphs)),
-            "use_tf32": str(int(self.tf32)),
+            "use_tf32": str(int(self.tf32 or half)),
+            **({"prefer_nhwc": "1"} if half else {}),
             # The default doubles the arena at each growth, which a small board has no room for.
             "arena_extend_strategy": "kSameAsRequested",
             "cudnn_conv_algo_search": "EXHAUSTIVE",

@@ -226,6 +226,38 @@ print(json.dumps([tf32(), tf32(tf32=True)]))
 """) == ["0", "1"]  # fmt: skip
 
 
+def test_an_artifact_with_weights_in_half_precision_is_known_by_its_folder(run, tmp_path):
+    """The worker that builds it looks; the daemon that opens it need not."""
+    assert run(f"""
+import onnx
+from pathlib import Path
+from edged.runtime.backend import Profile
+from edged.runtime.cuda_backend import CudaBackend
+from edged.runtime.session import Meter
+from edged.runtime.settings import BuildSettings
+
+def convolution(kind):
+    graph = Graph()
+    x = graph.cast("x", onnx.helper.np_dtype_to_tensor_dtype(np.dtype(kind)))
+    y = graph.op("Conv", x, graph.exact(np.ones((2, 3, 1, 1), kind)))
+    graph.cast(y, TensorProto.FLOAT, to="y")
+    return graph.model("m", {{"x": [1, 3, 4, 4]}}, {{"y": [1, 2, 4, 4]}})
+
+backend, found = CudaBackend(), []
+for kind in (np.float32, np.float16):
+    folder = Path({str(tmp_path)!r}) / np.dtype(kind).name
+    folder.mkdir()
+    onnx.save(convolution(kind), folder / "source.onnx")
+    out = folder / "engine" / backend.artifact
+    out.parent.mkdir()
+    backend.build(folder / "source.onnx", Profile({{}}), out, BuildSettings(), lambda *_: None)
+    with backend.open(out.parent, model_id="m", meter=Meter()) as session:
+        options = session._session.get_provider_options()["CUDAExecutionProvider"]
+        found.append([options["use_tf32"], options["prefer_nhwc"]])
+print(json.dumps(found))
+""") == [["0", "0"], ["1", "1"]]  # fmt: skip
+
+
 def test_our_list_of_options_is_the_provider_s(run):
     """But for those that are addresses of allocators."""
     theirs = run("""

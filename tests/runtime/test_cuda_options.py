@@ -30,11 +30,21 @@ def test_what_edged_sets_itself_is_refused(name):
 def test_the_operator_s_options_reach_the_provider():
     """Over our defaults, beside the bound of memory."""
     settings = CudaSettings(memory_mb=512, options={"cudnn_conv_algo_search": "HEURISTIC"})
-    told = settings.provider_options(7, graphs=True)
+    told = settings.provider_options(7, graphs=True, half=False)
     assert told["cudnn_conv_algo_search"] == "HEURISTIC"
     assert told["gpu_mem_limit"] == str(512 << 20)
     assert (told["user_compute_stream"], told["enable_cuda_graph"]) == ("7", "1")
     assert told["use_tf32"] == "0"
+    assert "prefer_nhwc" not in told
+
+
+def test_half_precision_gets_the_tensor_cores():
+    """Which the provider gives with TF32 alone; what the operator says wins."""
+    told = CudaSettings().provider_options(7, graphs=True, half=True)
+    assert (told["use_tf32"], told["prefer_nhwc"]) == ("1", "1")
+    plain = CudaSettings(options={"use_tf32": "0", "prefer_nhwc": "0"})
+    told = plain.provider_options(7, graphs=True, half=True)
+    assert (told["use_tf32"], told["prefer_nhwc"]) == ("0", "0")
 
 
 def test_settings_that_change_numbers_are_part_of_an_engine_s_identity():

@@ -45,12 +45,12 @@ restore = false
 [guard]
 sizes_px = [640, 256]
 rotations_deg = [0]
-full_look_every_n = 12
+full_look_every_n = 24
 [runtime]
 threads = 1
 """
 """Small real detectors (SCRFD 500M and YuNet) and recogniser (MobileFaceNet), the built-in
-swapper, no restorer, shots upright and a full look every second.  One thread a model leaves
+swapper, no restorer, shots upright and a full look every other second.  One thread a model leaves
 the second core to camera and viewer; a frame then takes 39 ms, a full look 277 ms
 (tests/bench/RESULTS.md), so that two idle cores should hold ten frames a second."""
 RETENTION = 'folder = "outbox"', 'folder = "outbox"\nretention_s = 120.0'
