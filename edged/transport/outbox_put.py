@@ -66,7 +66,7 @@ def insert(
             size_bytes = len(sealed[0]) + len(sealed[1])
             row = _write_row(store, place, slot, size_bytes, shots.mac_of(store, shot_id or doc.id))
             _write_body(store, row, sealed, macs)
-            verdict = _queued(stored)
+            verdict = shots.queued(stored)
             if shot_id is not None:
                 shots.write(store, shot_id, payload, verdict, row)
     except BaseException:
@@ -127,22 +127,3 @@ def _purged(store: Store, shot_id: str | None, payload: PayloadMac | None) -> Ve
         with store.transaction():
             shots.write(store, shot_id, payload, verdict)
     return verdict
-
-
-def _queued(doc: ResultDoc) -> VerdictDoc:
-    numbers = {
-        "faces": doc.guard.faces_in,
-        "swapped": doc.guard.swapped,
-        "filled": doc.guard.filled,
-        "bystanders": doc.bystanders,
-    }
-    return answer(
-        Verdict.QUEUED,
-        Reason.OK,
-        id=doc.id,
-        session=doc.session,
-        seq=doc.seq,
-        numbers=numbers,
-        latency_ms=doc.latency_ms.get("total", 0.0),
-        builtin=doc.builtin,
-    )

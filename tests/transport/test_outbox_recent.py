@@ -118,6 +118,22 @@ def test_another_payload_is_refused_as_ever(lost):
     box.close()
 
 
+def test_a_result_that_was_saved_without_its_verdict_is_not_made_again(tmp_path):
+    """The damage took another table along; what the sender asked first is still known."""
+    box = Outbox.open(tmp_path / "o")
+    shot = put(box)
+    first = box.lookup(shot, shot.encode())
+    with box._store.transaction() as conn:
+        conn.execute("DELETE FROM shots")
+    assert again(box, shot) == first.verdict
+    assert box.lookup(shot, shot.encode()).picture == first.picture
+    with pytest.raises(FrameError) as caught:
+        box.lookup(shot, b"another")
+    assert caught.value.reason == Reason.ID_REUSED
+    assert told(box) == ([1], [])
+    box.close()
+
+
 def test_a_shot_whose_row_went_on_purpose_gets_a_new_number(tmp_path):
     """Forgotten ids and aged rows are no damage."""
     box = Outbox.open(tmp_path / "o")
