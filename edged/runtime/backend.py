@@ -128,3 +128,16 @@ class Configured(Protocol):
     def from_settings(cls, settings: Mapping[str, Any]) -> Backend:
         """A backend that makes the same sessions."""
         ...
+
+
+@runtime_checkable
+class Tameable(Protocol):
+    """A backend whose artifacts have a fast form and a plain one."""
+
+    def tame(self, folder: Path) -> bool:
+        """Make an artifact that was not accepted plain; False: it is already.
+
+        Args:
+            folder: that holds it.
+        """
+        ...

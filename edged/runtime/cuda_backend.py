@@ -25,7 +25,7 @@ from edged.runtime.session import Meter, Session
 from edged.runtime.settings import BuildSettings
 
 HALF = "half.txt"
-"""Lies beside an artifact with weights in FP16."""
+"""Lies beside an artifact with weights in FP16, which then gets the tensor cores."""
 
 
 class CudaBackend:
@@ -90,6 +90,12 @@ class CudaBackend:
             (out.parent / HALF).write_text("weights in FP16\n")
         shutil.copyfile(model, out)
         progress("copy", 1.0)
+
+    def tame(self, folder: Path) -> bool:
+        """See :class:`edged.runtime.backend.Tameable`: FP16 without the tensor cores."""
+        marked = (folder / HALF).exists()
+        (folder / HALF).unlink(missing_ok=True)
+        return marked
 
     def open(self, folder: Path, *, model_id: str, meter: Meter) -> Session:
         """See :class:`edged.runtime.backend.Backend`."""

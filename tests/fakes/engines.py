@@ -43,6 +43,25 @@ class FakeEngines:
         return OnnxSession(folder / self.artifact, model_id=model_id, threads=1, meter=meter)
 
 
+class HastyEngines(FakeEngines):
+    """Beside the artifact lies a fast form of it, which is wrong."""
+
+    def build(self, model, profile, out, settings, progress):
+        super().build(model, profile, out, settings, progress)
+        _spoil(model, out)
+        shutil.copyfile(model, out.parent / "fast.onnx")
+
+    def tame(self, folder):
+        there = (folder / "fast.onnx").exists()
+        (folder / "fast.onnx").unlink(missing_ok=True)
+        return there
+
+    def open(self, folder, *, model_id, meter):
+        fast = folder / "fast.onnx"
+        source = fast if fast.exists() else folder / self.artifact
+        return OnnxSession(source, model_id=model_id, threads=1, meter=meter)
+
+
 class RefusingTensorRt(FakeEngines):
     """A builder whose parser takes no graph; that of `cuda` goes on as told."""
 

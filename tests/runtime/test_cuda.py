@@ -253,9 +253,10 @@ for kind in (np.float32, np.float16):
     backend.build(folder / "source.onnx", Profile({{}}), out, BuildSettings(), lambda *_: None)
     with backend.open(out.parent, model_id="m", meter=Meter()) as session:
         options = session._session.get_provider_options()["CUDAExecutionProvider"]
-        found.append([options["use_tf32"], options["prefer_nhwc"]])
+        found.append([options["use_tf32"], options["prefer_nhwc"], backend.tame(out.parent)])
+        found[-1].append(backend.tame(out.parent))
 print(json.dumps(found))
-""") == [["0", "0"], ["1", "1"]]  # fmt: skip
+""") == [["0", "0", False, False], ["1", "1", True, False]]  # fmt: skip
 
 
 def test_our_list_of_options_is_the_provider_s(run):

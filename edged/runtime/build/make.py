@@ -19,7 +19,7 @@ import msgspec
 
 from edged import __version__
 from edged.errors import EngineError
-from edged.runtime.backend import Backend, BuildProgress, silent
+from edged.runtime.backend import Backend, BuildProgress, Tameable, silent
 from edged.runtime.build import jobs, manifest, process, room
 from edged.runtime.build.folders import damage_of, locked, pieces_of, write_paper
 from edged.runtime.build.jobs import Accept, Build, Trial
@@ -123,6 +123,10 @@ def _make_new(
             ),
         )
         paper = _tried(order, subject, made, paper, limits)
+        if not paper.accepted and isinstance(order.backend, Tameable) and order.backend.tame(made):
+            log.warning("engine %s: its plain form is tried: %s", model.id, paper.why_not)
+            paper = msgspec.structs.replace(paper, files=pieces_of(made))
+            paper = _tried(order, subject, made, paper, limits)
         if paper.accepted or not isinstance(store.look(model.id, wanted), Found):
             store.put(model.id, made, paper)  # else a forced build was worse than what is there
     except OSError as error:

@@ -18,6 +18,7 @@ import msgspec
 import onnx
 import psutil
 import pytest
+from fakes.engines import HastyEngines
 
 from edged.errors import EngineError, ModelError, OperatorError
 from edged.recipe import Precision
@@ -115,6 +116,17 @@ def test_a_wrong_engine_is_put_aside(store, model, fake):
     assert missing.state == "rejected"
     assert "cosine" in missing.reason
     assert [entry.rejected for entry in store.entries(model.id)] == [True]
+
+
+def test_a_fast_form_that_is_wrong_gives_way_to_the_plain_one(store, model, fake, caplog):
+    """It is said, and the engine is accepted without it."""
+    fake()
+    paper = make(store, Order(model, HastyEngines()))
+    assert paper.accepted
+    assert list(paper.files) == ["model.onnx"]
+    assert "plain form is tried" in caplog.text
+    assert "cosine" in caplog.text
+    assert isinstance(store.best(model, HastyEngines()), Found)
 
 
 def test_a_good_build_ends_a_rejection(store, model, fake):
