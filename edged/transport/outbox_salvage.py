@@ -145,6 +145,6 @@ def _both_ways(old: sqlite3.Connection, query: str, order: str) -> Iterator[tupl
 
 def _one(old: sqlite3.Connection, query: str) -> bytes:
     found = old.execute(query).fetchone()
-    if found is None:
+    if found is None or not isinstance(found[0], bytes):  # of a number bytes() makes zeros
         raise ValueError("the damaged database does not say its session")
-    return bytes(found[0])
+    return found[0]

@@ -62,15 +62,28 @@ def test_what_edged_writes_is_sound(tmp_path):
 
 
 def test_a_spoiled_verdict_is_not_carried_on(tmp_path):
-    """A shot whose answer is spoiled is unknown afterwards, instead of an error for ever."""
+    """A shot whose answer is spoiled gets it from its result, instead of an error for ever."""
     _filled(tmp_path / "o")
     with closing(Outbox.open(tmp_path / "o")) as box:
         shot = put(box)
+        first = box.lookup(shot, shot.encode())
     _harm(tmp_path / "o", "UPDATE shots SET verdict=x'7b7d'")
     with closing(Outbox.open(tmp_path / "o")) as box:
         with pytest.raises(Exception, match="malformed"):
             box.lookup(shot, shot.encode())
-        assert box.lookup(shot, shot.encode()) is None
+        assert box.lookup(shot, shot.encode()).verdict == first.verdict
+
+
+def test_a_session_that_is_a_number_is_none(tmp_path):
+    """So many zeros would be made of it that there is no memory for them."""
+    _filled(tmp_path / "o")
+    with closing(Outbox.open(tmp_path / "o")) as box:
+        put(box)
+        before = box.session
+    _harm(tmp_path / "o", "UPDATE meta SET value=4611686018427387904 WHERE name='session'")
+    with closing(Outbox.open(tmp_path / "o")) as box:
+        assert box.session != before
+        put(box)
 
 
 def test_pages_in_a_circle_end():
