@@ -21,7 +21,10 @@ def lapse(part, site, chance):
 
 
 def exhaust(site, _chance):
-    """A model's next run finds no memory, and so does every later run of that session."""
+    """A model's next run finds no memory, and so does every later run of that session.
+
+    The frame of that run is turned away; the next one finds the session made anew.
+    """
     site.booth.strike()
 
 
@@ -38,7 +41,7 @@ KINDS = (
     Kind("a detector family is blind", partial(lapse, "detector"), fault="lapsing"),
     Kind("guard's recogniser fails", partial(lapse, "recogniser"), fault="lapsing",
          may_refuse=True),
-    Kind("a model runs out of memory", exhaust, fault="oom"),
+    Kind("a model runs out of memory", exhaust, fault="oom", may_refuse=True),
     Kind("a model does not come back", hang, fault="hang", may_refuse=True, config=DEADLINE,
          short=False),
 )  # fmt: skip
