@@ -9,8 +9,8 @@ A record, overwritten when its turn comes round:
 
     crc32 u32 | serial u64 | mac 16 | payload mac 16, or zeros | session 16 | seq u64 | camera 32
 
-Keyed digests alone stand for shots and payloads, as in the database.  Runs under the
-outbox's lock.
+Keyed digests alone stand for shots and payloads, as in the database, and they go when the
+database's go.  Runs under the outbox's lock.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import os
 import struct
 import uuid
 import zlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from edged.transport.outbox_rows import PayloadMac, Place
@@ -59,14 +60,29 @@ class Recent:
         self._fd, self._offset = fd, offset
         found = sorted(self._read())
         self._serial = found[-1][0] if found else 0
-        self._seen = {mac: seen for _serial, mac, seen in found}
+        self._seen = {mac: (serial, seen) for serial, mac, seen in found}
 
     def find(self, mac: bytes) -> Seen | None:
         """What is known of a shot, by the digest of its id."""
-        return self._seen.get(mac[:_MAC_BYTES])
+        found = self._seen.get(mac[:_MAC_BYTES])
+        return None if found is None else found[1]
+
+    def forget(self, macs: Iterable[bytes]) -> None:
+        """Purged and aged shots leave no trace here; before their transaction ends."""
+        for mac in macs:
+            known = self._seen.pop(mac[:_MAC_BYTES], None)
+            if known is not None:
+                self._write(known[0], bytes(_RECORD_BYTES))
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._seen.clear()
+        for serial in range(RECORDS):
+            self._write(serial, bytes(_RECORD_BYTES))
 
     def note(self, mac: bytes, payload: PayloadMac | None, place: Place) -> None:
         """A shot's result is committed; costs a write without a sync."""
+        self.forget([mac])
         seen = Seen(short(payload), place)
         camera = place.camera.encode()
         body = _BODY.pack(
@@ -78,12 +94,14 @@ class Recent:
             camera,
         )
         self._serial += 1
-        self._seen[mac[:_MAC_BYTES]] = seen
+        self._seen[mac[:_MAC_BYTES]] = self._serial, seen
         while len(self._seen) > RECORDS:
             del self._seen[next(iter(self._seen))]
-        at = self._offset + self._serial % RECORDS * _RECORD_BYTES
+        self._write(self._serial, zlib.crc32(body).to_bytes(4, "big") + body)
+
+    def _write(self, serial: int, record: bytes) -> None:
         try:
-            os.pwrite(self._fd, zlib.crc32(body).to_bytes(4, "big") + body, at)
+            os.pwrite(self._fd, record, self._offset + serial % RECORDS * _RECORD_BYTES)
         except OSError as error:  # the row itself is safe
             log.debug("outbox: the ring of shots cannot be written: %s", error.strerror)
 

@@ -121,7 +121,10 @@ def expire(store: Store, now_ms: int) -> int:
                 "DELETE FROM rows WHERE kind='gap' AND state<>? AND created_ms<?",
                 (PENDING, old_ms),
             )
-            conn.execute("DELETE FROM shots WHERE at_ms<? AND row IS NULL", (shots_ms,))
+            aged = conn.execute(
+                "DELETE FROM shots WHERE at_ms<? AND row IS NULL RETURNING mac", (shots_ms,)
+            ).fetchall()
+            store.marks.recent.forget(mac for (mac,) in aged)
 
     roomy(store, remove)
     forget(store, victims)
@@ -186,6 +189,7 @@ def finish(store: Store) -> None:
         with store.transaction() as conn:
             conn.execute("UPDATE meta SET value=? WHERE name='vault'", (store.vault.vault_id,))
             conn.execute("DELETE FROM shots")
+            store.marks.recent.clear()
             conn.execute("DELETE FROM consents")
             delete(store, everything)
             add_gaps(store, [v.place for v in everything if v.state != ACKED], "damaged")
@@ -220,7 +224,9 @@ def purge(store: Store, selector: PurgeSelector) -> PurgeReceipt:
         forget(store, victims)
         remove_copies(store.folder)
         if selector.all:
+            store.marks.recent.clear()  # of shots that the database lost, too
             _remove_damaged(store)
+        store.marks.sync()
         truncate_log(store)  # makes room for what follows
         shrink(store)
     finally:
@@ -319,6 +325,7 @@ def _bury(store: Store, macs: Sequence[bytes]) -> int:
     """
     now_ms = store.now_ms()
     unique = set(macs)
+    store.marks.recent.forget(unique)
     store.conn.executemany(
         "INSERT INTO shots (mac, payload_mac, verdict, row, at_ms) VALUES (?, NULL, ?, NULL, ?)"
         " ON CONFLICT (mac) DO UPDATE SET payload_mac=NULL, verdict=excluded.verdict, row=NULL",

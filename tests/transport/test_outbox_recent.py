@@ -11,9 +11,10 @@ import pytest
 from outbox_kit import picture, put, result
 
 from edged.errors import FrameError
-from edged.transport.outbox import Outbox
+from edged.transport.outbox import Outbox, PurgeSelector
 from edged.transport.outbox_recent import RECORDS, Recent
 from edged.transport.outbox_rows import PayloadMac, Place
+from edged.transport.outbox_shots import mac_of
 from edged.verdicts import Reason
 
 
@@ -142,6 +143,28 @@ def test_a_shot_whose_row_went_on_purpose_gets_a_new_number(tmp_path):
         conn.execute("DELETE FROM rows")
         conn.execute("DELETE FROM shots")
     assert again(box, shot).seq == 2
+    box.close()
+
+
+@pytest.mark.parametrize("how", ["shot", "all", "before_ms", "consent", "aged"])
+def test_a_purged_or_aged_shot_leaves_no_digest_in_the_ring(tmp_path, how):
+    """Neither of its id nor of its picture; a shot beside it stays known, unless all go."""
+    box, ring = Outbox.open(tmp_path / "o"), tmp_path / "o" / "outbox.marks"
+    kept, gone = put(box), put(box, consents=("ref",))
+    traces = [box.digest(gone.encode()).value[:16], mac_of(box._store, gone)[:16]]
+    assert all(trace in ring.read_bytes() for trace in traces)
+    if how == "aged":
+        with box._store.transaction() as conn:
+            conn.execute(
+                "UPDATE shots SET row=NULL, at_ms=1 WHERE mac=?", (mac_of(box._store, gone),)
+            )
+        box.enforce()
+    else:
+        given = {"shot": gone, "all": True, "before_ms": 1 << 60, "consent": "ref"}
+        box.purge(PurgeSelector(**{how: given[how]}))
+    assert not any(trace in ring.read_bytes() for trace in traces)
+    still = mac_of(box._store, kept)[:16] in ring.read_bytes()
+    assert still == (how in {"shot", "consent", "aged"})
     box.close()
 
 
