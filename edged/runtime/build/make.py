@@ -125,7 +125,8 @@ def _make_new(
         paper = _tried(order, subject, made, paper, limits)
         if not paper.accepted and isinstance(order.backend, Tameable) and order.backend.tame(made):
             log.warning("engine %s: its plain form is tried: %s", model.id, paper.why_not)
-            paper = msgspec.structs.replace(paper, files=pieces_of(made))
+            note = f"{subject.note}; the slower, plain form, since: {paper.why_not}"
+            paper = msgspec.structs.replace(paper, files=pieces_of(made), precision_note=note)
             paper = _tried(order, subject, made, paper, limits)
         if paper.accepted or not isinstance(store.look(model.id, wanted), Found):
             store.put(model.id, made, paper)  # else a forced build was worse than what is there

@@ -126,6 +126,7 @@ def test_a_fast_form_that_is_wrong_gives_way_to_the_plain_one(store, model, fake
     assert list(paper.files) == ["model.onnx"]
     assert "plain form is tried" in caplog.text
     assert "cosine" in caplog.text
+    assert "plain form, since: cosine" in paper.precision_note
     assert isinstance(store.best(model, HastyEngines()), Found)
 
 
