@@ -95,11 +95,11 @@ def consumer(broker: Mosquitto) -> Iterator[Consumer]:
     assert consumer.problems == []
 
 
-def test_birth(engine, broker, launch) -> None:
+def test_birth(engine, broker, consumer, launch) -> None:
     """The engine's status and info are retained at the broker as soon as it is connected."""
     launch(broker)
-    wait_for(lambda: len(engine.hellos) > 1)
-    with Consumer(broker.port, "lab", "box-1", keep_raw=True) as late:
+    consumer.wait(lambda: consumer.status.get("state") == "online" and consumer.info)
+    with Consumer(broker.port, "lab", "box-1", client_id="late", keep_raw=True) as late:
         late.wait(lambda: late.status and late.info)
         assert late.status["state"] == "online"
         assert all(retained for _topic, _payload, retained in late.raw)
