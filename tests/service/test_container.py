@@ -47,7 +47,8 @@ def values(name, key):
 def test_a_quadlet_has_known_keys_and_the_image_of_this_version(name):
     """Podman's generator ignores a unit with a key that it does not know."""
     found = lines(name)
-    assert {section for section, *_ in found} == {"Unit", "Container", "Service", "Install"}
+    sections = {section for section, *_ in found}
+    assert sections == {"Unit", "Container", "Service", "Quadlet", "Install"}
     assert {key for section, key, _ in found if section == "Container"} <= CONTAINER_KEYS
     assert values(name, "Image") == [f"localhost/edged:{__version__}"]
     assert f"edged:{__version__}" in (CHECKOUT / "Containerfile").read_text()
@@ -88,6 +89,12 @@ def test_a_quadlet_is_watched_and_started_again_as_its_unit_is(name):
         assert values(name, key) == values(unit, key), key
     seconds = int(values(name, "WatchdogSec")[0].removesuffix("s"))
     assert f"WATCHDOG_USEC={seconds * 1_000_000}" in values(name, "Environment")
+
+
+@pytest.mark.parametrize("name", [*QUADLETS, "edged-run.volume", "edged-state.volume"])
+def test_a_booth_without_a_network_starts_at_once(name):
+    """Podman's generator has each unit wait for network-online.target unless told not to."""
+    assert ("Quadlet", "DefaultDependencies", "false") in lines(name)
 
 
 def test_the_image_gets_what_is_in_the_checkout_and_runs_as_nobody_of_note():
