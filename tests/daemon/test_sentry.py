@@ -13,12 +13,13 @@ from flow_kit import SHOT, running, until
 from edged.daemon.sentry import Sentry
 
 OTHER = SHOT[:-1] + "2"
+DEADLINE_MS = 1000  # a busy machine may stand still for a while
 
 
 @pytest.fixture
 def hung(tmp_path):
     """A flow whose pipeline has a shot and does not come back, while another one waits."""
-    with running(tmp_path / "outbox", deadline_ms=300) as rig:
+    with running(tmp_path / "outbox", deadline_ms=DEADLINE_MS) as rig:
         rig.pipeline.gate.clear()
         rig.tickets = [rig.shoot(), rig.shoot(OTHER)]
         assert rig.pipeline.entered.wait(10)
@@ -28,7 +29,7 @@ def hung(tmp_path):
 
 def sentry_of(rig, hopeless=""):
     serving = SimpleNamespace(hopeless=hopeless)
-    return Sentry(rig.flow, serving, 300, lambda *event: rig.events.append(event))
+    return Sentry(rig.flow, serving, DEADLINE_MS, lambda *event: rig.events.append(event))
 
 
 def test_frames_are_answered_at_their_deadline_also_those_behind(hung):
@@ -36,7 +37,7 @@ def test_frames_are_answered_at_their_deadline_also_those_behind(hung):
     sentry = sentry_of(hung)
     assert sentry.look() is None
     assert hung.answers.given == []
-    time.sleep(0.35)
+    time.sleep(DEADLINE_MS / 1000 + 0.05)
     assert sentry.look() is None  # the stage may still come back
     for ticket in hung.tickets:
         doc, _ = hung.answers.of(ticket)
@@ -51,7 +52,7 @@ def test_frames_are_answered_at_their_deadline_also_those_behind(hung):
 
 def test_a_shot_that_was_given_up_may_be_sent_again(hung):
     """What the first one becomes does not disturb it."""
-    time.sleep(0.35)
+    time.sleep(DEADLINE_MS / 1000 + 0.05)
     sentry_of(hung).look()
     hung.pipeline.gate.set()
     again = hung.shoot()
@@ -63,7 +64,7 @@ def test_a_stage_that_stays_away_ends_the_process(hung, monkeypatch):
     """Named in the last event, once deadline and grace are over."""
     monkeypatch.setattr("edged.daemon.sentry.GRACE_S", 0.2)
     sentry = sentry_of(hung)
-    time.sleep(0.6)
+    time.sleep(DEADLINE_MS / 1000 + 0.3)
     assert sentry.look().reason == "stage-stuck"
     assert ("engine-ending", "stage-stuck", {}) in hung.events
     hung.flow.stop(0.1)  # as the process does: nobody waits for the thread

@@ -89,11 +89,16 @@ def test_a_new_row_is_handed_out_at_once(outbox, server, connect):
     uplink = connect()
     uplink.say(Hello(broker="present"))
     uplink.settle()
-    shot_id = put(outbox)
-    begun_s = time.monotonic()
-    server.wake()
-    assert uplink.rows(1)[0].id == shot_id
-    assert time.monotonic() - begun_s < 0.9  # not by the tick of a second
+    took_s = []
+    for _ in range(3):
+        shot_id = put(outbox)
+        begun_s = time.monotonic()
+        server.wake()
+        assert uplink.rows(1)[0].id == shot_id
+        took_s.append(time.monotonic() - begun_s)
+    # Not by the tick of a second, which the second and third would wait for in full; a busy
+    # machine may hold one up.
+    assert sorted(took_s)[1] < 0.9
 
 
 @pytest.mark.usefixtures("server")
