@@ -73,9 +73,7 @@ COMMANDS: dict[str, Entry] = {
         "edged.commands.simulate", "simulate", "Publish as many devices would, to try a fleet."
     ),
     "watch": Entry("edged.commands.watch", "watch", "Show all devices of a broker in a terminal."),
-    "fleet": Entry(
-        "edged.commands.fleet", "app", "Plug devices into what operators already run."
-    ),
+    "fleet": Entry("edged.commands.fleet", "app", "Plug devices into what operators already run."),
     "ctl": Entry("edged.commands.ctl", "ctl", "Give a device a command through the broker."),
     "broker": Entry("edged.commands.broker", "app", "Write files for the mosquitto of devices."),
     "audit": Entry("edged.commands.audit", "audit", "Report what this device does with pictures."),

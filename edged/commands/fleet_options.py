@@ -31,4 +31,3 @@ KeyFile = Annotated[Path | None, typer.Option(metavar="PEM", help="Its key.")]
 
 LOOPBACK = "mqtt://127.0.0.1"
 """Default: a broker on this machine."""
-

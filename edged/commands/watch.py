@@ -57,8 +57,12 @@ def watch(
     search: Annotated[str, typer.Argument(help="Part of SITE/NAME.")] = "",
     once_s: Annotated[
         float,
-        typer.Option("--once", metavar="SECONDS", min=0.0,
-                     help="Listen so long, print, end with 1 if a device needs help."),
+        typer.Option(
+            "--once",
+            metavar="SECONDS",
+            min=0.0,
+            help="Listen so long, print, end with 1 if a device needs help.",
+        ),
     ] = 0.0,
     as_json: Json = False,
 ) -> None:

@@ -95,7 +95,8 @@ def consumer(broker: Mosquitto) -> Iterator[Consumer]:
     assert consumer.problems == []
 
 
-def test_birth(engine, broker, consumer, launch) -> None:
+@pytest.mark.usefixtures("engine")
+def test_birth(broker, consumer, launch) -> None:
     """The engine's status and info are retained at the broker as soon as it is connected."""
     launch(broker)
     consumer.wait(lambda: consumer.status.get("state") == "online" and consumer.info)

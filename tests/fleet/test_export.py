@@ -27,6 +27,7 @@ from edged.fleet.export.announcer import Announcer
 from edged.fleet.export.files import SCHEMAS, files, schema
 from edged.fleet.export.metrics import ANY, metrics
 from edged.fleet.fleet import Fleet
+from edged.transport.wire import ReplyDoc
 from edged.transport.wire_health import HealthDoc
 
 if sys.version_info >= (3, 11):
@@ -151,7 +152,8 @@ def test_telegraf_paths_exist_in_a_real_document(real_health):
 
 # Keys that Home Assistant documents for entities of MQTT discovery:
 # https://www.home-assistant.io/integrations/mqtt/ and the page of each platform.
-COMMON = {"platform", "unique_id", "name", "icon", "entity_category", "json_attributes_topic"}
+COMMON = {"platform", "unique_id", "name", "icon", "entity_category", "json_attributes_topic",
+          "json_attributes_template"}  # fmt: skip
 PLATFORMS = {
     "sensor": ({"state_topic"}, {"value_template", "unit_of_measurement", "device_class",
                "state_class", "expire_after", "options"}),
@@ -200,6 +202,19 @@ def test_templates_find_their_figures_in_a_real_document(real_health):
     assert set(json.loads(text)) == {"v", "id", "ts_ms", "ttl_s", "data"}
 
 
+@pytest.mark.parametrize(("status", "error"), [("ok", ""), ("error", "challenge")])
+def test_home_assistant_shows_whether_a_command_was_obeyed(status, error):
+    """With the words for people, and nothing of what else the reply carries."""
+    jinja2 = pytest.importorskip("jinja2")  # NiceGUI brings it
+    part = homeassistant.discovery("museum", "booth-7", [])["components"]["last_command"]
+    reply = msgspec.to_builtins(
+        ReplyDoc(id="ha-1", ts_ms=1, status=status, error=error, text="t", data={"nonce": "n"})
+    )
+    render = lambda key: jinja2.Template(part[key]).render(value_json=reply)  # noqa: E731
+    assert render("value_template") == (error or status)
+    assert json.loads(render("json_attributes_template")) == {"text": "t", "id": "ha-1"}
+
+
 def test_devices_are_announced_once_again_after_a_restart_and_taken_back():
     """Retained documents, by what `info` says of cameras."""
     sent = []
@@ -209,6 +224,7 @@ def test_devices_are_announced_once_again_after_a_restart_and_taken_back():
         announcer.heard("edged/museum/booth-7/info", info)
     assert [topic for topic, _ in sent] == ["homeassistant/device/edged_museum_booth-7/config"]
     assert "picture_booth" in json.loads(sent[0][1])["components"]
+    assert json.loads(sent[0][1])["device"]["sw_version"] == "1.0"
     assert b"<b>" not in sent[0][1]
     announcer.heard("homeassistant/status", b"online")
     assert sent[1] == sent[0]

@@ -95,12 +95,15 @@ class Grammar:
             return self.table(rng, kind)
         if origin is dict:
             names = self._hints.get(f"{name}.NAME", _WORDS)
-            return {rng.choice(names): self.value(rng, args[1]) for _ in range(rng.choice((0, 1, 1,
-            2)))}
+            return {
+                rng.choice(names): self.value(rng, args[1]) for _ in range(rng.choice((0, 1, 1, 2)))
+            }
         if origin is tuple:
             if args[-1] is Ellipsis:
-                return [self.value(rng, args[0], f"{name}[]") for _ in range(rng.choice((0, 1, 1,
-                2, 4)))]
+                return [
+                    self.value(rng, args[0], f"{name}[]")
+                    for _ in range(rng.choice((0, 1, 1, 2, 4)))
+                ]
             return [self.value(rng, one) for one in args]
         return self._leaf(rng, kind, metas)
 

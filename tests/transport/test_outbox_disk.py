@@ -96,9 +96,7 @@ def test_what_was_answered_is_kept_when_the_disk_runs_full(disk):
 def test_a_disk_that_somebody_else_fills_stops_nothing_for_good(disk, leave_bytes):
     """Whichever write meets it first, key, log, page or checkpoint: with room the next works."""
     events = []
-    box = Outbox.open(
-        disk / "o", limits=NO_RESERVE, on_event=lambda *event: events.append(event)
-    )
+    box = Outbox.open(disk / "o", limits=NO_RESERVE, on_event=lambda *event: events.append(event))
     shots = [put(box) for _ in range(70)]  # beyond the first keys that were made ready
     for _ in range(3):
         filler = Filler(disk, leave_bytes=leave_bytes)

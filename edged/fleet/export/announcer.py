@@ -13,6 +13,7 @@ from edged.transport.wire_info import InfoDoc
 
 FILTERS: tuple[str, ...] = ("edged/+/+/info", "edged/+/+/status", homeassistant.BIRTH)
 MAX_DEVICES = 20_000
+_MAX_VERSION = 40  # characters; from the broker
 
 Publish = Callable[[str, bytes], None]
 """Topic and payload; retained."""
@@ -47,7 +48,8 @@ class Announcer:
             return
         if isinstance(heard.body, InfoDoc):
             names = [name for name in heard.body.cameras if is_name(name)]
-            found = homeassistant.discovery(heard.site, heard.device, names[:32])
+            version = heard.body.edged[:_MAX_VERSION]
+            found = homeassistant.discovery(heard.site, heard.device, names[:32], version)
             self._say(homeassistant.topic(heard.site, heard.device), json.dumps(found).encode())
 
     def take_back(self) -> None:

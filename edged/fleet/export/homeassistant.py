@@ -31,10 +31,11 @@ class _Sensor:
     device_class: str = ""
     state_class: str = "measurement"
     path: str = ""
+    diagnostic: bool = True
 
 
 _SENSORS: tuple[_Sensor, ...] = (
-    _Sensor("fps", "Pictures a second", "1/s"),
+    _Sensor("fps", "Pictures a second", "1/s", diagnostic=False),
     _Sensor("latency_p95_ms", "Latency p95", "ms", "duration"),
     _Sensor("cpu_temp_c", "CPU temperature", "°C", "temperature"),
     _Sensor("gpu_temp_c", "GPU temperature", "°C", "temperature"),
@@ -43,8 +44,10 @@ _SENSORS: tuple[_Sensor, ...] = (
     _Sensor("outbox_depth", "Waiting results", path="outbox.depth"),
     _Sensor("outbox_oldest", "Oldest waiting result", "s", "duration",
             path="outbox.oldest_unsent_s"),
-    _Sensor("pictures", "Pictures", path="verdicts.queued", state_class="total_increasing"),
-    _Sensor("refused", "Refused", path="verdicts.refused", state_class="total_increasing"),
+    _Sensor("pictures", "Pictures", path="verdicts.queued", state_class="total_increasing",
+            diagnostic=False),
+    _Sensor("refused", "Refused", path="verdicts.refused", state_class="total_increasing",
+            diagnostic=False),
 )  # fmt: skip
 _BUTTONS = (("pause", "Pause", "mdi:pause"), ("resume", "Resume", "mdi:play"),
             ("selftest", "Self-test", "mdi:stethoscope"))  # fmt: skip
@@ -59,13 +62,16 @@ def topic(site: str, device: str) -> str:
     return f"{PREFIX}/device/edged_{site}_{device}/config"
 
 
-def discovery(site: str, device: str, cameras: Collection[str]) -> dict[str, Any]:
+def discovery(
+    site: str, device: str, cameras: Collection[str], version: str = ""
+) -> dict[str, Any]:
     """The retained document.
 
     Args:
         site: of the device.
         device: its name.
         cameras: whose last pictures become image entities.
+        version: of the device's edged, where it is known.
     """
     topics = Topics(site, device)
     ours = f"edged_{site}_{device}"
@@ -81,6 +87,17 @@ def discovery(site: str, device: str, cameras: Collection[str]) -> dict[str, Any
             "state_topic": topics.status, "device_class": "problem",
             "value_template": "{{ 'ON' if value_json.state == 'degraded' else 'OFF' }}",
         },
+        # Whoever presses a button sees here whether it was obeyed: a device without a clock, or
+        # just started, asks back, which Home Assistant cannot answer.
+        "last_command": {
+            "platform": "sensor", "unique_id": f"{ours}_last_command", "name": "Last command",
+            "state_topic": topics.reply("+"), "icon": "mdi:message-reply-text",
+            "value_template": "{{ value_json.error or value_json.status }}",
+            "json_attributes_topic": topics.reply("+"),
+            "json_attributes_template":
+                "{{ {'text': value_json.text, 'id': value_json.id} | tojson }}",
+            "entity_category": "diagnostic",
+        },
     }  # fmt: skip
     parts |= {one.key: _sensor(ours, topics, one) for one in _SENSORS}
     for name, label, icon in _BUTTONS:
@@ -95,10 +112,11 @@ def discovery(site: str, device: str, cameras: Collection[str]) -> dict[str, Any
             "name": f"Last picture of {camera}", "image_topic": topics.image(camera),
             "content_type": "image/jpeg",
         }  # fmt: skip
+    known = {"sw_version": version} if version else {}
     return {
         "device": {
             "identifiers": [ours], "name": device, "manufacturer": "edged", "model": "edged",
-            "suggested_area": site,
+            "suggested_area": site, **known,
         },
         "origin": {"name": "edged", "sw_version": __version__, "support_url": URL},
         "availability": [
@@ -123,6 +141,8 @@ def _sensor(ours: str, topics: Topics, one: _Sensor) -> dict[str, Any]:
         "value_template": f"{{{{ {found}.get('{path[-1]}', {last}) }}}}",
         "state_class": one.state_class,
     }  # fmt: skip
+    if one.diagnostic:
+        made["entity_category"] = "diagnostic"
     if one.unit:
         made["unit_of_measurement"] = one.unit
     if one.device_class:

@@ -208,6 +208,7 @@ class Commands(Family):
                 None))),
             ][: rng.choice((1, 2, 3, 3, 4, 4))])  # fmt: skip
         if rng.random() < 0.3:
-            return Pairs([(text(rng, _IDS, 0, 8), rng.choice(TEXTS)) for _ in range(rng.choice((1,
-            3, 40)))])
+            return Pairs(
+                [(text(rng, _IDS, 0, 8), rng.choice(TEXTS)) for _ in range(rng.choice((1, 3, 40)))]
+            )
         return Pairs()

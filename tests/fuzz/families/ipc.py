@@ -72,16 +72,16 @@ class Ipc(Family):
         )
 
     def __init__(self) -> None:
-        self._engine = EgressServer("ipc:///nowhere", StubOutbox(),
-        self._refuse)  # type: ignore[arg-type]
+        self._engine = EgressServer("ipc:///nowhere", StubOutbox(), self._refuse)  # type: ignore[arg-type]
         self._engine._socket = _Socket()
         self.fresh()
 
     def fresh(self) -> None:
         self._now_s = 1000.0
         settings = UplinkSettings(site="hall", device="booth-1", inflight_rows=4)
-        self._link = LinkState(settings, clock_synced=lambda: True, wall_ms=lambda: 1,
-        jitter=lambda: 0.5)
+        self._link = LinkState(
+            settings, clock_synced=lambda: True, wall_ms=lambda: 1, jitter=lambda: 0.5
+        )
         for event in (uplink_events.Start(), uplink_events.EngineFound(), uplink_events.Tick()):
             self._link.feed(event, self._now_s)
         self._tokens: deque[int] = deque(maxlen=32)
@@ -103,8 +103,9 @@ class Ipc(Family):
         parts = [kind, changed(rng, tree, whole=0.5)]
         if to in ("uplink", "sender"):
             blobs = [self._document(rng)] * (rng.random() < 0.95)
-            blobs += [rng.choice((b"\xff\xd8picture", b"", CANARY_BYTES * 100,
-            bytes(3000)))] * rng.choice((0, 1, 1, 2))
+            blobs += [
+                rng.choice((b"\xff\xd8picture", b"", CANARY_BYTES * 100, bytes(3000)))
+            ] * rng.choice((0, 1, 1, 2))
             parts += blobs
         draw = rng.random()
         if draw < 0.02:
@@ -115,8 +116,9 @@ class Ipc(Family):
             parts[1] += b" " * ipc.MAX_JSON_BYTES
         elif draw < 0.05:
             parts.reverse()
-        aside = rng.choice(("", "", "", "ack", "ack", "ack", "refuse", "lost", "full", "gone",
-        "up", "peer"))
+        aside = rng.choice(
+            ("", "", "", "ack", "ack", "ack", "refuse", "lost", "full", "gone", "up", "peer")
+        )
         return to, (aside, rng.choice((0, 0, 0, 0x80, 0x87, 0x95, 0x97, 0x99))), parts
 
     def feed(self, item: Any) -> bool:
@@ -157,8 +159,9 @@ class Ipc(Family):
             raise
         events.append(uplink_events.FromEngine(message, tuple(blobs)))
         if aside == "up":
-            events.insert(0, Connected(session_present=code == 0, protocol="5",
-            max_packet_bytes=code * 16))
+            events.insert(
+                0, Connected(session_present=code == 0, protocol="5", max_packet_bytes=code * 16)
+            )
         elif aside == "lost":
             events.append(Lost("closed"))
             self._now_s += 40.0
@@ -219,9 +222,13 @@ class Ipc(Family):
         if to == "box":
             doc = msgspec.to_builtins(ReplyDoc(id="1", ts_ms=1, status="ok", data={"n": 1}))
         else:
-            verdict, reason = rng.choice((("queued", "ok"), ("refused", "paused"), ("failed",
-            "bad-header")))
-            doc = msgspec.to_builtins(VerdictDoc(verdict=verdict, reason=reason, text="x",
-            numbers={"faces": 2}))
-        return Pairs((key, Pairs(value.items()) if isinstance(value, dict) else value) for key,
-        value in doc.items())
+            verdict, reason = rng.choice(
+                (("queued", "ok"), ("refused", "paused"), ("failed", "bad-header"))
+            )
+            doc = msgspec.to_builtins(
+                VerdictDoc(verdict=verdict, reason=reason, text="x", numbers={"faces": 2})
+            )
+        return Pairs(
+            (key, Pairs(value.items()) if isinstance(value, dict) else value)
+            for key, value in doc.items()
+        )

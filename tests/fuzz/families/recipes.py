@@ -44,8 +44,14 @@ class Recipes(Family):
 
     def parsers(self) -> tuple[Parser, ...]:
         return (
-            Parser(tables, but={"read": "opens the file", "read_bytes": "opens the file",
-                                "resolve": "no recipe holds a path"}),
+            Parser(
+                tables,
+                but={
+                    "read": "opens the file",
+                    "read_bytes": "opens the file",
+                    "resolve": "no recipe holds a path",
+                },
+            ),
             Parser(files, only=("parse_recipe", "unknown_model", "with_converters")),
             Parser(rules),
             Parser(packs, only=("parse_pack", "Pack")),
