@@ -35,6 +35,11 @@ def acl(
         typer.Option(help="User name that sees all; may be repeated. Default: dashboard.",
                      metavar="NAME"),
     ] = None,
+    home_assistant: Annotated[
+        list[str] | None,
+        typer.Option(help="User name of Home Assistant and of `edged fleet announce`; may be "
+                     "repeated. Default: nobody.", metavar="NAME"),
+    ] = None,
     site: Annotated[
         str,
         typer.Option(help="For a broker of one site, where devices are known by NAME and not by "
@@ -52,7 +57,7 @@ def acl(
     names = ("Operator", "Dashboard") if site else ("operator", "dashboard")
     operators = operator if operator is not None else [names[0]]
     viewers = viewer if viewer is not None else [names[1]]
-    _give(mosquitto.acl(operators, viewers, site, folder), out)
+    _give(mosquitto.acl(operators, viewers, site, folder, home_assistant or []), out)
 
 
 @app.command("conf")

@@ -157,7 +157,8 @@ def announce(
             threading.Event().wait(LISTEN_S)
         else:
             typer.echo("announcing devices as they are heard of; Ctrl-C ends it", err=True)
-            threading.Event().wait()
+            while not link.refused:
+                time.sleep(1)
         count = len(announcer.said)
         if remove:
             announcer.take_back()

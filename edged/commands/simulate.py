@@ -19,6 +19,7 @@ from edged.commands.fleet_options import (
     Username,
 )
 from edged.commands.options import Json
+from edged.errors import LinkError
 
 SIDE_PX = (320, 240)
 _TICK_S = 0.02
@@ -67,12 +68,18 @@ def simulate(
         simulator.settle()
         took_s = time.monotonic() - begun_s
         report = {"devices": devices, "seconds": round(took_s, 1), "sent": dict(simulator.sent),
-                  "unacknowledged": simulator.waiting}  # fmt: skip
+                  "unacknowledged": simulator.waiting,
+                  "refused": simulator.refused}  # fmt: skip
     if as_json:
         typer.echo(json.dumps(report))
     else:
         told = ", ".join(f"{count} {kind}" for kind, count in sorted(simulator.sent.items()))
         typer.echo(f"in {took_s:.0f} s: {told}; {report['unacknowledged']} not acknowledged")
+    if simulator.refused:
+        raise LinkError(
+            f"{wanted}: the broker refused {simulator.refused} messages; its access rules let a "
+            "device write for itself alone, so simulate at a broker without them"
+        )
 
 
 def _run(
@@ -83,7 +90,7 @@ def _run(
     health = results = 0
     while True:
         passed_s = time.monotonic() - begun_s
-        if seconds and passed_s >= seconds:
+        if (seconds and passed_s >= seconds) or simulator.refused:
             return
         while health < passed_s * devices / health_s:
             simulator.health(health % devices)

@@ -19,12 +19,14 @@ from paho.mqtt.properties import Properties
 
 from edged.errors import ConfigError, LinkError
 from edged.fleet.access import Access
+from edged.fleet.postbook import Postbook
 from edged.transport.dial import tls_context
 
 _RECEIVE_MAXIMUM = 1000
 """Messages that the broker may have under way to us at a time; its own default is 20."""
 _MAX_PACKET_BYTES = 16 * 1024 * 1024
 _RECONNECT_S = (1, 15)
+_RULES = "its access rules forbid this user to write it (see: edged broker acl)"
 
 OnMessage = Callable[[str, bytes, bool], None]
 """Topic, payload, retained; on paho's thread."""
@@ -73,6 +75,7 @@ class FleetLink:
             client.tls_set_context(tls_context(access.tls))
         if access.username:
             client.username_pw_set(access.username, access.password())
+        self._post = Postbook(client)
         client.reconnect_delay_set(*_RECONNECT_S)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
@@ -110,31 +113,44 @@ class FleetLink:
         """Publish with QoS 1 and wait until the broker has it.
 
         Raises:
-            LinkError: it did not take it.
+            LinkError: it did not take it, or there is no connection now: a command that
+                paho would keep until there is one could be obeyed long after we said no.
         """
-        info = self._client.publish(topic, payload, qos=1)
+        if not self._client.is_connected():
+            raise LinkError(f"{self._access}: {self.trouble or 'not connected'}; try again")
+        info = self._post.publish(topic, payload)
         try:
             info.wait_for_publish(timeout_s)
         except (RuntimeError, ValueError) as error:
             raise LinkError(f"{self._access}: the message did not reach the broker") from error
         if not info.is_published():
             raise LinkError(f"{self._access}: the broker does not acknowledge; try again")
+        if why := self._post.why_refused(info):
+            raise LinkError(f"{self._access}: the broker refuses {topic} ({why}); {_RULES}")
 
     def retain(self, topic: str, payload: bytes) -> None:
         """Publish a retained message with QoS 1, without waiting; from any thread."""
-        self._client.publish(topic, payload, qos=1, retain=True)
+        self._post.publish(topic, payload, retain=True)
+
+    @property
+    def refused(self) -> int:
+        """Messages that the broker did not take."""
+        return self._post.refused
 
     def settle(self, timeout_s: float) -> None:
         """Wait until everything that was published is acknowledged.
 
         Raises:
-            LinkError: it is not in time.
+            LinkError: it is not in time, or the broker has refused some of it.
         """
         until_s = time.monotonic() + timeout_s
-        while self._client._out_messages:  # noqa: SLF001 - paho does not tell otherwise
+        while self._post.waiting > 0 and not self._post.refused:
             if time.monotonic() > until_s:
                 raise LinkError(f"{self._access}: the broker does not acknowledge; try again")
             time.sleep(0.02)
+        if count := self._post.refused:
+            told = "a message" if count == 1 else f"{count} messages"
+            raise LinkError(f"{self._access}: the broker refuses {told}; {_RULES}")
 
     # -- paho's callbacks, on its thread ------------------------------------------------
 

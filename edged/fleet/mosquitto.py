@@ -14,6 +14,7 @@ from typing import get_args
 
 from edged import __version__
 from edged.errors import ConfigError
+from edged.fleet.export import homeassistant
 from edged.transport.topics import PREFIX, is_name
 from edged.transport.wire import DocTopic
 
@@ -27,7 +28,11 @@ _PERSON = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 
 
 def acl(
-    operators: Sequence[str], viewers: Sequence[str], site: str = "", folder: str = FOLDER
+    operators: Sequence[str],
+    viewers: Sequence[str],
+    site: str = "",
+    folder: str = FOLDER,
+    announcers: Sequence[str] = (),
 ) -> str:
     """Text of an ACL file.
 
@@ -36,13 +41,14 @@ def acl(
         viewers: user names that read all but commands.
         site: of a broker for one site, where a device's name is `NAME` alone.
         folder: where the files lie on the broker.
+        announcers: user names of Home Assistant and of `edged fleet announce`.
 
     Raises:
         ConfigError: a name could be a device's, or is of another form.
     """
     if site and not is_name(site):
         raise ConfigError(f"--site {site!r}: a site's name is 1 to 32 of a-z, 0-9 and '-'")
-    for name in (*operators, *viewers):
+    for name in (*operators, *viewers, *announcers):
         if _PERSON.fullmatch(name) is None or (site and is_name(name)):
             raise ConfigError(
                 f"{name!r}: no name for a person here; use A-Z, a-z, 0-9 and ._@- , and with "
@@ -70,6 +76,13 @@ def acl(
         lines += ["", f"# {name} sees everything, pictures too, and gives no commands.",
                   f"user {name}"]  # fmt: skip
         lines += [f"topic read {every}/{topic}" for topic in WRITES]
+    for name in announcers:
+        lines += ["", f"# {name} is Home Assistant and `edged fleet announce`: it sees everything,",
+                  "# has its own topics, and gives the commands of its buttons.",
+                  f"user {name}"]  # fmt: skip
+        lines += [f"topic read {every}/{topic}" for topic in WRITES]
+        lines += [f"topic write {every}/cmd/{button[0]}" for button in homeassistant.BUTTONS]
+        lines.append(f"topic readwrite {homeassistant.PREFIX}/#")
     return "\n".join([*lines, ""])
 
 

@@ -22,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from edged import __version__
 from edged.errors import LinkError
 from edged.fleet.access import Access
+from edged.fleet.postbook import Postbook
 from edged.histogram import BOUNDS_MS
 from edged.transport.dial import tls_context
 from edged.transport.topics import Topics
@@ -125,31 +126,30 @@ class Simulator:
         )
         self._fleet = fleet
         self._links = [_link(access) for _ in range(-(-len(fleet) // _A_LINK_FOR))]
+        self._posts = [Postbook(link) for link in self._links]
         self._lock = threading.Lock()
 
     def __enter__(self) -> Simulator:  # noqa: PYI034 - Self needs 3.11
         """Say what each device is, and listen to commands."""
         by_topic = {one.topics.base: one for one in self._fleet}
-        for link in self._links:
-            link.on_message = lambda client, _data, message: self._answer(
-                client, by_topic, message.topic, message.payload
+        for link, post in zip(self._links, self._posts, strict=True):
+            link.on_message = lambda _client, _data, message, post=post: self._answer(
+                post, by_topic, message.topic, message.payload
             )
-        for one, link in self._each():
-            link.subscribe(one.topics.commands, 1)
-            self._say_status(one, link)
-            self._publish(link, one.topics.doc("info"), _info(one), "info", retain=True)
+        for number, one in enumerate(self._fleet):
+            self._links[number // _A_LINK_FOR].subscribe(one.topics.commands, 1)
+            self._say_status(one, self._post(number))
+            self._publish(
+                self._post(number), one.topics.doc("info"), _info(one), "info", retain=True
+            )
         return self
 
     def __exit__(self, *_exc: object) -> None:
         """Take everything retained back and leave."""
-        waits = [
-            link.publish(topic, b"", qos=1, retain=True)
-            for one, link in self._each()
-            for topic in (one.topics.status, one.topics.doc("info"))
-        ]
-        until_s = time.monotonic() + _PATIENCE_S
-        for wait in waits:
-            wait.wait_for_publish(max(0.0, until_s - time.monotonic()))
+        for number, one in enumerate(self._fleet):
+            for topic in (one.topics.status, one.topics.doc("info")):
+                self._post(number).publish(topic, b"", retain=True)
+        self.settle()
         for link in self._links:
             link.disconnect()
             link.loop_stop()
@@ -157,47 +157,53 @@ class Simulator:
     @property
     def waiting(self) -> int:
         """Messages that the broker has not acknowledged."""
-        return sum(len(link._out_messages) for link in self._links)  # noqa: SLF001 - it tells not
+        return sum(post.waiting for post in self._posts)
+
+    @property
+    def refused(self) -> int:
+        """Messages that the broker's access rules forbid."""
+        return sum(post.refused for post in self._posts)
 
     def settle(self, timeout_s: float = _PATIENCE_S) -> None:
-        """Wait until the broker has acknowledged everything."""
+        """Wait until the broker has acknowledged everything, or will not take it."""
         until_s = time.monotonic() + timeout_s
-        while self.waiting and time.monotonic() < until_s:
+        while self.waiting > 0 and not self.refused and time.monotonic() < until_s:
             time.sleep(0.05)
 
     def health(self, number: int) -> None:
         """One device's health document."""
-        one, link = self._fleet[number], self._links[number // _A_LINK_FOR]
+        one = self._fleet[number]
         if one.state != "offline":
             one.shown += random.randrange(80, 140)  # noqa: S311
-            self._publish(link, one.topics.doc("health"), _health(one), "health")
+            self._publish(self._post(number), one.topics.doc("health"), _health(one), "health")
 
     def result(self, number: int) -> None:
         """One device's picture and result."""
-        one, link = self._fleet[number], self._links[number // _A_LINK_FOR]
+        one, post = self._fleet[number], self._post(number)
         if one.state == "offline":
             return
         one.seq += 1
-        self._publish(link, one.topics.image(CAMERA), self._jpeg, "image")
-        self._publish(link, one.topics.result(CAMERA), _result(one, self._note), "result")
+        self._publish(post, one.topics.image(CAMERA), self._jpeg, "image")
+        self._publish(post, one.topics.result(CAMERA), _result(one, self._note), "result")
 
-    def _each(self) -> list[tuple[Simulated, paho.Client]]:
-        return [(one, self._links[n // _A_LINK_FOR]) for n, one in enumerate(self._fleet)]
+    def _post(self, number: int) -> Postbook:
+        """The way out of one device."""
+        return self._posts[number // _A_LINK_FOR]
 
     def _publish(
-        self, link: paho.Client, topic: str, payload: bytes, kind: str, *, retain: bool = False
+        self, post: Postbook, topic: str, payload: bytes, kind: str, *, retain: bool = False
     ) -> None:
-        link.publish(topic, payload, qos=1, retain=retain)
+        post.publish(topic, payload, retain=retain)
         with self._lock:
             self.sent[kind] += 1
 
-    def _say_status(self, one: Simulated, link: paho.Client) -> None:
+    def _say_status(self, one: Simulated, post: Postbook) -> None:
         doc = StatusDoc(ts_ms=_now_ms(), clock_synced=True, state=one.state, reason=one.reason,
                         since_ms=_now_ms(), boot=one.session)  # fmt: skip
-        self._publish(link, one.topics.status, msgspec.json.encode(doc), "status", retain=True)
+        self._publish(post, one.topics.status, msgspec.json.encode(doc), "status", retain=True)
 
     def _answer(
-        self, link: paho.Client, fleet: dict[str, Simulated], topic: str, payload: bytes | bytearray
+        self, post: Postbook, fleet: dict[str, Simulated], topic: str, payload: bytes | bytearray
     ) -> None:
         base, _cmd, name = topic.rsplit("/", 2)
         one = fleet.get(base)
@@ -210,12 +216,12 @@ class Simulator:
             return
         if name in {"pause", "resume"}:
             one.state, one.reason = ("paused", "command") if name == "pause" else ("online", "ok")
-            self._say_status(one, link)
+            self._say_status(one, post)
         reply = ReplyDoc(id=command_id, ts_ms=_now_ms(), clock_synced=True, status="ok",
                          data={"simulated": True})  # fmt: skip
-        self._publish(link, one.topics.reply(name), msgspec.json.encode(reply), "reply")
+        self._publish(post, one.topics.reply(name), msgspec.json.encode(reply), "reply")
         event = EventDoc(ts_ms=_now_ms(), clock_synced=True, event="command-done", reason=name)
-        self._publish(link, one.topics.doc("event"), msgspec.json.encode(event), "event")
+        self._publish(post, one.topics.doc("event"), msgspec.json.encode(event), "event")
 
 
 def _link(access: Access) -> paho.Client:

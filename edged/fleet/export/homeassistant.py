@@ -12,6 +12,7 @@ from typing import Any
 
 from edged import __version__
 from edged.transport.topics import Topics
+from edged.transport.wire import Command
 
 PREFIX = "homeassistant"
 BIRTH = f"{PREFIX}/status"
@@ -49,8 +50,12 @@ _SENSORS: tuple[_Sensor, ...] = (
     _Sensor("refused", "Refused", path="verdicts.refused", state_class="total_increasing",
             diagnostic=False),
 )  # fmt: skip
-_BUTTONS = (("pause", "Pause", "mdi:pause"), ("resume", "Resume", "mdi:play"),
-            ("selftest", "Self-test", "mdi:stethoscope"))  # fmt: skip
+BUTTONS: tuple[tuple[Command, str, str], ...] = (
+    ("pause", "Pause", "mdi:pause"),
+    ("resume", "Resume", "mdi:play"),
+    ("selftest", "Self-test", "mdi:stethoscope"),
+)
+"""Command, name, icon."""
 _COMMAND = (
     '{"v": 1, "id": "ha-{{ (now().timestamp() * 1000) | int }}", '
     '"ts_ms": {{ (now().timestamp() * 1000) | int }}, "ttl_s": 30, "data": {}}'
@@ -100,7 +105,7 @@ def discovery(
         },
     }  # fmt: skip
     parts |= {one.key: _sensor(ours, topics, one) for one in _SENSORS}
-    for name, label, icon in _BUTTONS:
+    for name, label, icon in BUTTONS:
         parts[name] = {
             "platform": "button", "unique_id": f"{ours}_{name}", "name": label, "icon": icon,
             "command_topic": topics.command(name), "command_template": _COMMAND,
