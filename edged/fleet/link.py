@@ -103,10 +103,11 @@ class FleetLink:
         """Wait until the subscriptions stand.
 
         Raises:
-            LinkError: they do not in time, or the broker refuses us.
+            LinkError: they do not in time, or the broker refuses us, or what was published.
         """
         self._answered.wait(timeout_s)
         if not self._ready.is_set() and not (self.connected and self._ready.wait(timeout_s)):
+            self._complain()  # some brokers hang up on what they refuse
             raise LinkError(f"{self._access}: {self.trouble or 'it does not answer'}")
 
     def publish(self, topic: str, payload: bytes, timeout_s: float) -> None:
@@ -148,6 +149,9 @@ class FleetLink:
             if time.monotonic() > until_s:
                 raise LinkError(f"{self._access}: the broker does not acknowledge; try again")
             time.sleep(0.02)
+        self._complain()
+
+    def _complain(self) -> None:
         if count := self._post.refused:
             told = "a message" if count == 1 else f"{count} messages"
             raise LinkError(f"{self._access}: the broker refuses {told}; {_RULES}")

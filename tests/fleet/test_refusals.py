@@ -108,6 +108,24 @@ def test_devices_that_may_not_speak_are_no_simulation(edged):
     assert "simulate at a broker without them" in done.stderr
 
 
+def test_a_refusal_is_the_reason_also_when_the_connection_ends(tmp_path):
+    """Before the subscriptions stand, as on a busy machine: mosquitto 2.0.11 hangs up."""
+    (tmp_path / "ben").write_text("b")
+    (tmp_path / "ben").chmod(0o600)
+    rules = mosquitto.acl([], ["ben"])
+    with Mosquitto(tmp_path / "broker", acl=rules, users={"ben": "b"}) as broker:
+        wanted = access(f"mqtt://127.0.0.1:{broker.port}", username="ben",
+                        password_file=tmp_path / "ben")  # fmt: skip
+        link = FleetLink(wanted, ["edged/+/+/info"], lambda *_m: None)
+        link.retain("homeassistant/x", b"x")  # goes out with the connection
+        with link:
+            wait_for(lambda: link.refused)
+            broker.kill()
+            wait_for(lambda: not link.connected)
+            with pytest.raises(LinkError, match="refuses a message"):
+                link.wait(5)
+
+
 def taken(link):
     """Whether a message that is allowed is taken; mosquitto 2.0.11 may have just hung up."""
     try:
