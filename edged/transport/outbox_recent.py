@@ -60,7 +60,10 @@ class Recent:
         self._fd, self._offset = fd, offset
         found = sorted(self._read())
         self._serial = found[-1][0] if found else 0
-        self._seen = {mac: (serial, seen) for serial, mac, seen in found}
+        self._seen: dict[bytes, tuple[int, Seen]] = {}  # the oldest first
+        for serial, mac, seen in found:
+            self._seen.pop(mac, None)
+            self._seen[mac] = serial, seen
 
     def find(self, mac: bytes) -> Seen | None:
         """What is known of a shot, by the digest of its id."""
@@ -95,7 +98,9 @@ class Recent:
         )
         self._serial += 1
         self._seen[mac[:_MAC_BYTES]] = self._serial, seen
-        while len(self._seen) > RECORDS:
+        # Also when fewer are known: a record whose place another one has taken is not to be
+        # wiped later, as if it were its own.
+        while next(iter(self._seen.values()))[0] <= self._serial - RECORDS:
             del self._seen[next(iter(self._seen))]
         self._write(self._serial, zlib.crc32(body).to_bytes(4, "big") + body)
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import uuid
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from outbox_kit import picture, put, result
 
 from edged.errors import FrameError
+from edged.transport import outbox_recent
 from edged.transport.outbox import Outbox, PurgeSelector
 from edged.transport.outbox_recent import RECORDS, Recent
 from edged.transport.outbox_rows import PayloadMac, Place
@@ -185,3 +189,30 @@ def test_the_ring_keeps_the_newest_and_passes_over_torn_records(tmp_path):
     left = Recent(fd, 64)
     assert RECORDS - 6 <= sum(left.find(mac) is not None for mac in macs) < RECORDS
     os.close(fd)
+
+
+STEP = st.sampled_from(["note", "note", "forget", "start"])
+
+
+@given(steps=st.lists(st.tuples(STEP, st.integers(0, 20))))
+def test_the_ring_on_the_disk_is_the_one_in_memory(steps):
+    """The last eight that were noted, less what was forgotten; whatever was forgotten before."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryFile() as file:
+        patch.setattr(outbox_recent, "RECORDS", 8)
+        ring, noted, session = Recent(file.fileno(), 64), [], str(uuid.uuid4())
+        for turn, (step, key) in enumerate(steps):
+            mac = bytes([key]) * 16
+            if step == "note":
+                ring.note(mac, None, Place(session, "door", turn))
+                noted = [*[(m, t) if m != mac else (None, t) for m, t in noted], (mac, turn)]
+            elif step == "forget":
+                ring.forget([mac])
+                noted = [(m, t) if m != mac else (None, t) for m, t in noted]
+            else:
+                ring = Recent(file.fileno(), 64)
+            expected = dict(noted[-8:])
+            for one in range(21):
+                mac = bytes([one]) * 16
+                seen = ring.find(mac)
+                assert (None if seen is None else seen.place.seq) == expected.get(mac)
+                assert Recent(file.fileno(), 64).find(mac) == seen
