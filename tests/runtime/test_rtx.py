@@ -13,7 +13,8 @@ from paper_gpu import add_driver, ask, environment, unpacked, without
 
 from edged.errors import EngineError
 from edged.runtime.backend import Profile, Shapes
-from edged.runtime.libraries.rtx import LIBRARY, PACKAGE, takes
+from edged.runtime.libraries.rtx import LIBRARY, PACKAGE, takes, too_old
+from edged.runtime.libraries.wheels import ort_install
 from edged.runtime.rtx import provider_options
 from edged.runtime.rtx_backend import PROFILE, RtxBackend
 from edged.runtime.session import Meter
@@ -49,6 +50,8 @@ print(json.dumps({"findings": found, "session": said}))
 @pytest.fixture(scope="module")
 def plugin():
     """The wheel's packages."""
+    if too_old(ort_install()):
+        pytest.skip("onnxruntime's last build for this Python is older than TensorRT-RTX needs")
     try:
         return unpacked("rtx")
     except AbsentError as error:
