@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import socket
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
+from debian_parts import find_program
 from native_kit import AbsentError
 from paper_gpu import make_paper_gpu, unpacked
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as edged does; some tests load onnxruntime first
 
-DEBIAN_PARTS = ("mosquitto", "chromium", "systemd-analyze", "gcc", "bwrap")
+DEBIAN_PARTS = ("mosquitto", "chromium", "prometheus", "systemd-analyze", "gcc", "bwrap")
 """Programs that `.ci/run` installs; a skip whose reason names one fails under CI."""
 
 PACKAGES = "could not import"
@@ -52,11 +52,6 @@ def pytest_report_header() -> list[str]:
         ", ".join(f"{package} {_version(package)}" for package in SHOWN_VERSIONS),
         f"mosquitto: {find_program('mosquitto') or 'absent'}; EDGED_TEST_MODELS: {models}",
     ]
-
-
-def find_program(name: str) -> str | None:
-    """Path of a program; Debian keeps daemons where a user's PATH does not look."""
-    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
 
 
 def _must_not_skip(reason: str) -> bool:

@@ -7,7 +7,6 @@ the same for the life of the object.  Knows nothing of edged.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-import pytest
+from debian_parts import program
 
 
 def free_port() -> int:
@@ -46,13 +45,7 @@ def accepts(port: int, host: str = "127.0.0.1") -> bool:
 
 def mosquitto_path() -> str:
     """Path of the broker; skips the test without one, fails it under `CI=true`."""
-    found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-    if found is None:
-        missing = "mosquitto is not installed (Debian: apt-get install mosquitto)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return found
+    return program("mosquitto")
 
 
 class Mosquitto:

@@ -77,8 +77,8 @@ def simulate(
         typer.echo(f"in {took_s:.0f} s: {told}; {report['unacknowledged']} not acknowledged")
     if simulator.refused:
         raise LinkError(
-            f"{wanted}: the broker refused {simulator.refused} messages; its access rules let a "
-            "device write for itself alone, so simulate at a broker without them"
+            f"{wanted}: the broker refused {simulator.refused} messages; access rules let a device "
+            "write for itself alone: then simulate at a broker without them"
         )
 
 

@@ -26,7 +26,6 @@ _RECEIVE_MAXIMUM = 1000
 """Messages that the broker may have under way to us at a time; its own default is 20."""
 _MAX_PACKET_BYTES = 16 * 1024 * 1024
 _RECONNECT_S = (1, 15)
-_RULES = "its access rules forbid this user to write it (see: edged broker acl)"
 
 OnMessage = Callable[[str, bytes, bool], None]
 """Topic, payload, retained; on paho's thread."""
@@ -127,7 +126,7 @@ class FleetLink:
         if not info.is_published():
             raise LinkError(f"{self._access}: the broker does not acknowledge; try again")
         if why := self._post.why_refused(info):
-            raise LinkError(f"{self._access}: the broker refuses {topic} ({why}); {_RULES}")
+            raise LinkError(f"{self._access}: the broker refuses {topic}{_because(why)}")
 
     def retain(self, topic: str, payload: bytes) -> None:
         """Publish a retained message with QoS 1, without waiting; from any thread."""
@@ -154,7 +153,8 @@ class FleetLink:
     def _complain(self) -> None:
         if count := self._post.refused:
             told = "a message" if count == 1 else f"{count} messages"
-            raise LinkError(f"{self._access}: the broker refuses {told}; {_RULES}")
+            why = _because(self._post.last_word)
+            raise LinkError(f"{self._access}: the broker refuses {told}{why}")
 
     # -- paho's callbacks, on its thread ------------------------------------------------
 
@@ -209,3 +209,10 @@ class FleetLink:
             self._client.username_pw_set(self._access.username, self._access.password())
         except ConfigError:
             return  # the one that worked stays
+
+
+def _because(why: str) -> str:
+    """A broker's word for a refusal, and what to do where it is the access rules."""
+    if why == "Not authorized":
+        return f" ({why}): its access rules forbid this user to write it; see: edged broker acl"
+    return f" ({why})"

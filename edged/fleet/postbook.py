@@ -24,6 +24,7 @@ class Postbook:
         self._lock = threading.Lock()
         self._given = self._answered = self._turned_down = 0
         self._refused: dict[int, str] = {}  # of the last use of each number
+        self._last_word = ""
         client.on_publish = self._on_publish
 
     @property
@@ -37,6 +38,12 @@ class Postbook:
         """Messages that the broker acknowledged, but did not take."""
         with self._lock:
             return self._turned_down
+
+    @property
+    def last_word(self) -> str:
+        """Why the broker refused the last one that it did."""
+        with self._lock:
+            return self._last_word
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> paho.MQTTMessageInfo:
         """Give the client a message, with QoS 1; returns at once."""
@@ -58,4 +65,4 @@ class Postbook:
             self._refused.pop(mid, None)
             if reason.is_failure:
                 self._turned_down += 1
-                self._refused[mid] = str(reason)
+                self._refused[mid] = self._last_word = str(reason)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ import fleet_kit as kit
 import paho.mqtt.client as mqtt
 import pytest
 from booth import Booth
+from debian_parts import program
 from mosquitto import accepts, free_port, wait_for
 from paho.mqtt.enums import CallbackAPIVersion
 from playwright.sync_api import expect, sync_playwright
@@ -26,20 +26,10 @@ from edged.dashboard.accounts import add_account
 EVIL = "<img src=x onerror=window.evil=1>"
 
 
-def chromium_path():
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        missing = "chromium is not installed (Debian: apt-get install chromium)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return found
-
-
 @pytest.fixture(scope="module")
 def browser():
     with sync_playwright() as one:
-        chromium = one.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
+        chromium = one.chromium.launch(executable_path=program("chromium"), args=["--no-sandbox"])
         yield chromium
         chromium.close()
 

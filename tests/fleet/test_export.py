@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -17,6 +15,7 @@ import msgspec
 import paho.mqtt.client as mqtt
 import pytest
 from booth import Booth
+from debian_parts import program
 from mosquitto import Mosquitto, accepts, free_port, wait_for
 from paho.mqtt.enums import CallbackAPIVersion
 from prometheus_client import generate_latest
@@ -44,16 +43,6 @@ def real_health(tmp_path_factory):
         booth.send(face(1), camera="quick")
         booth.consumer.wait(lambda: booth.consumer.health.get("stages"), 30, "figures of a frame")
         return booth.consumer.health
-
-
-def promtool():
-    found = shutil.which("promtool")
-    if found is None:
-        missing = "promtool is not installed (Debian: apt-get install prometheus)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return found
 
 
 def leaves(doc, path=()):
@@ -107,7 +96,11 @@ def test_prometheus_text_passes_promtool(real_health):
     assert 'edged_verdicts_total{device="booth-8",site="pier",verdict="refused"} 2.0' in text
     assert 'edged_latency_seconds_bucket{device="booth-7",le="+Inf",site="museum"}' in text
     done = subprocess.run(
-        [promtool(), "check", "metrics"], input=text, capture_output=True, text=True, check=False
+        [program("promtool", "prometheus"), "check", "metrics"],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
@@ -115,8 +108,10 @@ def test_prometheus_text_passes_promtool(real_health):
 def test_alert_rules_pass_promtool_and_ask_for_metrics_that_exist(tmp_path):
     """Each expression parses."""
     (tmp_path / "rules.yml").write_text(prometheus.rules())
-    done = subprocess.run([promtool(), "check", "rules", str(tmp_path / "rules.yml")],
-                          capture_output=True, text=True, check=False)  # fmt: skip
+    done = subprocess.run(
+        [program("promtool", "prometheus"), "check", "rules", str(tmp_path / "rules.yml")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "6 rules found" in done.stdout
     ours = {metric.name for metric in metrics()}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import urllib.parse
@@ -12,20 +10,11 @@ import urllib.request
 from contextlib import ExitStack
 
 import pytest
+from debian_parts import program
 from mosquitto import Mosquitto, accepts, free_port, wait_for
 
 from edged.fleet.export import grafana
 from edged.fleet.export.files import files
-
-
-def program():
-    found = shutil.which("prometheus")
-    if found is None:
-        missing = "prometheus is not installed (Debian: apt-get install prometheus)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return found
 
 
 def ready(port):
@@ -63,8 +52,8 @@ def ask(tmp_path_factory):
         for argv in (
             [*edged, "fleet", "prometheus", "--broker", url, "--listen", f"127.0.0.1:{figures}"],
             [*edged, "simulate", "--devices", "8", "--health-s", "1", "--broker", url],
-            [program(), f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
-             f"--web.listen-address=127.0.0.1:{web}"],
+            [program("prometheus"), f"--config.file={config}",
+             f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{web}"],
         ):  # fmt: skip
             log = stack.enter_context((folder / "log").open("ab"))
             process = subprocess.Popen(argv, stdout=log, stderr=log)

@@ -12,6 +12,8 @@ import paho.mqtt.client as mqtt
 import pytest
 from mosquitto import Mosquitto, wait_for
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from edged.errors import LinkError
 from edged.fleet import mosquitto
@@ -124,6 +126,16 @@ def test_a_refusal_is_the_reason_also_when_the_connection_ends(tmp_path):
             wait_for(lambda: not link.connected)
             with pytest.raises(LinkError, match="refuses a message"):
                 link.wait(5)
+
+
+def test_a_broker_that_is_full_is_not_taken_for_one_with_rules(broker):
+    """What it said is told; advice about access rules would lead nowhere."""
+    link = FleetLink(access(f"mqtt://127.0.0.1:{broker.port}"), [], lambda *_m: None)
+    full = ReasonCode(PacketTypes.PUBACK, "Quota exceeded")
+    link._client.on_publish(link._client, None, 1, full, None)
+    with pytest.raises(LinkError, match="Quota exceeded") as told:
+        link.settle(1)
+    assert "rules" not in str(told.value)
 
 
 def taken(link):
