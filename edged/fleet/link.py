@@ -173,7 +173,10 @@ class FleetLink:
         self._changed()
 
     def _on_connect_fail(self, _client: paho.Client, _data: Any) -> None:
-        self._down("cannot be reached, or its certificate is not trusted (--ca-file)")
+        doubt = "its certificate is not trusted (--ca-file)"
+        if self._access.tls is None:
+            doubt = "no broker runs there"
+        self._down(f"cannot be reached, or {doubt}")
 
     def _on_disconnect(
         self, _client: paho.Client, _data: Any, _flags: Any, reason: Any, _found: Any

@@ -10,7 +10,7 @@ import msgspec
 import paho.mqtt.client as mqtt
 import pytest
 from certificates import Authority
-from mosquitto import Mosquitto, wait_for
+from mosquitto import Mosquitto, free_port, wait_for
 from paho.mqtt.enums import CallbackAPIVersion
 from typer.testing import CliRunner
 
@@ -116,6 +116,15 @@ def test_an_untrusted_broker_gets_nothing(tmp_path):
             pytest.raises(LinkError, match="--ca-file"),
         ):
             link.wait(5)
+
+
+def test_a_broker_that_is_not_there_has_no_certificate():
+    """Without TLS the reason speaks of none."""
+    with (
+        FleetLink(access(f"mqtt://127.0.0.1:{free_port()}"), FILTERS, lambda *_m: None) as link,
+        pytest.raises(LinkError, match="no broker runs there"),
+    ):
+        link.wait(5)
 
 
 def test_a_command_is_answered(broker):
