@@ -14,8 +14,8 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import debian_parts
 import pytest
-from debian_parts import find_program
 from native_kit import AbsentError
 from paper_gpu import make_paper_gpu, unpacked
 
@@ -46,11 +46,12 @@ def _version(package: str) -> str:
 def pytest_report_header() -> list[str]:
     """Versions that a bug report needs, and where the optional parts were found."""
     models = "set" if os.environ.get("EDGED_TEST_MODELS") else "unset, tests on real networks skip"
+    broker = debian_parts.find_program("mosquitto") or "absent"
     machine = f"{platform.machine()}, {os.cpu_count()} CPUs, CI={os.environ.get('CI', '')}"
     return [
         f"edged {_version('edged')}, Python {platform.python_version()}, {machine}",
         ", ".join(f"{package} {_version(package)}" for package in SHOWN_VERSIONS),
-        f"mosquitto: {find_program('mosquitto') or 'absent'}; EDGED_TEST_MODELS: {models}",
+        f"mosquitto: {broker}; EDGED_TEST_MODELS: {models}",
     ]
 
 
@@ -82,14 +83,7 @@ def pytest_make_collect_report():
 @pytest.fixture(scope="session")
 def program() -> Callable[[str], str]:
     """`program("mosquitto")`: its path, or a skip that names it."""
-
-    def find(name: str) -> str:
-        path = find_program(name)
-        if path is None:
-            pytest.skip(f"{name} is not installed (apt install {name})")
-        return path
-
-    return find
+    return debian_parts.program
 
 
 @pytest.fixture
