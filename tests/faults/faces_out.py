@@ -107,6 +107,7 @@ class FacesOut:
 def _judge(inbox, outbox):
     """The process: judges what comes, until it is ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is its parent's to answer
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # its parent's way to end it
     os.nice(10)
     try:
         from faults.bench import Bench

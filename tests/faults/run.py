@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -49,8 +50,9 @@ def main(
     """Inject every kind of fault under load and count what was lost, doubled or let out.
 
     Ends with 1 when anything was, with 2 when something is missing for a run, with 130 after
-    a Ctrl-C, which prints what was seen until then.
+    a Ctrl-C or a kill, which prints what was seen until then.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # brokers and disks are put away
     chosen = all_kinds()
     if kinds:
         words = [word.strip() for word in kinds.split(",")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -46,8 +47,9 @@ def main(  # noqa: PLR0917 - typer's
     """Soak one booth and compare its last minutes with those after its warm-up.
 
     Ends with 1 when a promise broke, with 2 when something is missing for a run, with 130
-    after a Ctrl-C, which reports what was seen until then.
+    after a Ctrl-C or a kill, which reports what was seen until then.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing is left running
     if real_models() is None:
         typer.echo(
             "EDGED_TEST_MODELS is not set: name the folder of small real networks "
