@@ -7,15 +7,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from edged.commands.fleet_options import (
-    LOOPBACK,
-    Broker,
-    CaFile,
-    CertFile,
-    KeyFile,
-    PasswordFile,
-    Username,
-)
+from edged.commands.fleet_options import Broker, at_broker
 from edged.commands.options import Json, RunDir, ask_engine
 from edged.transport.topics import is_name
 from edged.transport.wire import Command, ReplyDoc
@@ -27,6 +19,7 @@ REFUSED = 1
 """Exit code when the device says that it does not do it."""
 
 
+@at_broker
 def ctl(
     device: Annotated[
         str,
@@ -40,12 +33,7 @@ def ctl(
                        "JSON object."),
     ] = None,
     *,
-    broker: Broker = LOOPBACK,
-    username: Username = "",
-    password_file: PasswordFile = None,
-    ca_file: CaFile = None,
-    cert_file: CertFile = None,
-    key_file: KeyFile = None,
+    broker: Broker,
     timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds.", min=0.1)] = 30.0,
     run_dir: RunDir = None,
     as_json: Json = False,
@@ -64,13 +52,11 @@ def ctl(
     if device == HERE:
         _end(ask_engine(run_dir, command, found, patience_s=timeout_s), as_json=as_json)
         return
-    from edged.fleet.access import access  # noqa: PLC0415 - paho; `edged --help` goes without
     from edged.fleet.caller import Caller  # noqa: PLC0415
     from edged.fleet.link import FleetLink  # noqa: PLC0415
 
     site, name = _address(device)
-    wanted = access(broker, username=username, password_file=password_file, ca_file=ca_file,
-                    cert_file=cert_file, key_file=key_file)  # fmt: skip
+    wanted = broker.access()
     filters = [f"edged/{site}/{name}/reply/{command}"]
     link = FleetLink(wanted, filters, lambda t, p, _retained: caller.heard(t, p))
     caller = Caller(link.publish)

@@ -8,26 +8,14 @@ from typing import Annotated
 
 import typer
 
-from edged.commands.fleet_options import (
-    LOOPBACK,
-    Broker,
-    CaFile,
-    CertFile,
-    KeyFile,
-    PasswordFile,
-    Username,
-)
+from edged.commands.fleet_options import Broker, at_broker
 from edged.errors import ConfigError, OperatorError
 
 
+@at_broker
 def dashboard(
     *,
-    broker: Broker = LOOPBACK,
-    username: Username = "",
-    password_file: PasswordFile = None,
-    ca_file: CaFile = None,
-    cert_file: CertFile = None,
-    key_file: KeyFile = None,
+    broker: Broker,
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where the page is served.")
     ] = "127.0.0.1:8080",
@@ -67,13 +55,11 @@ def dashboard(
         typer.echo(f"{add_user} may {'look and act' if operator else 'look'}: {users}")
         return
     from edged.dashboard.app import Listen, serve  # noqa: PLC0415 - the extra, and slow
-    from edged.fleet.access import access  # noqa: PLC0415
 
     host, port = _where(listen)
     accounts = read_accounts(users) if users is not None else {}
     _check(host, https_cert, https_key, protected=bool(accounts))
-    wanted = access(broker, username=username, password_file=password_file, ca_file=ca_file,
-                    cert_file=cert_file, key_file=key_file)  # fmt: skip
+    wanted = broker.access()
     scheme = "https" if https_cert is not None else "http"
     typer.echo(f"{scheme}://{host}:{port} shows the devices of {wanted}; Ctrl-C ends it", err=True)
     if not accounts:

@@ -11,15 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edged.commands.fleet_options import (
-    LOOPBACK,
-    Broker,
-    CaFile,
-    CertFile,
-    KeyFile,
-    PasswordFile,
-    Username,
-)
+from edged.commands.fleet_options import Broker, at_broker
 from edged.commands.options import Json
 from edged.errors import OperatorError
 
@@ -62,14 +54,10 @@ def export(
 
 
 @app.command()
+@at_broker
 def prometheus(
     *,
-    broker: Broker = LOOPBACK,
-    username: Username = "",
-    password_file: PasswordFile = None,
-    ca_file: CaFile = None,
-    cert_file: CertFile = None,
-    key_file: KeyFile = None,
+    broker: Broker,
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Figures alone are served, no pictures.")
     ] = "127.0.0.1:9809",
@@ -83,7 +71,6 @@ def prometheus(
     _need("prometheus_client")
     from prometheus_client import start_http_server  # noqa: PLC0415 - the extra
 
-    from edged.fleet.access import access  # noqa: PLC0415
     from edged.fleet.export.prometheus import FleetCollector, registry  # noqa: PLC0415
     from edged.fleet.fleet import Fleet  # noqa: PLC0415
     from edged.fleet.link import FleetLink  # noqa: PLC0415
@@ -92,8 +79,7 @@ def prometheus(
     host, _colon, port = listen.rpartition(":")
     if not host or not port.isdigit():
         raise typer.BadParameter("is not HOST:PORT, such as 127.0.0.1:9809", param_hint="--listen")
-    wanted = access(broker, username=username, password_file=password_file, ca_file=ca_file,
-                    cert_file=cert_file, key_file=key_file)  # fmt: skip
+    wanted = broker.access()
     fleet, lock = Fleet(), threading.Lock()
 
     def heard(topic: str, payload: bytes, _retained: bool) -> None:
@@ -121,14 +107,10 @@ def prometheus(
 
 
 @app.command()
+@at_broker
 def announce(
     *,
-    broker: Broker = LOOPBACK,
-    username: Username = "",
-    password_file: PasswordFile = None,
-    ca_file: CaFile = None,
-    cert_file: CertFile = None,
-    key_file: KeyFile = None,
+    broker: Broker,
     once: Annotated[
         bool, typer.Option("--once", help="Announce who is there now, and end.")
     ] = False,
@@ -143,12 +125,10 @@ def announce(
 
         edged fleet announce --broker mqtts://broker.example.org
     """
-    from edged.fleet.access import access  # noqa: PLC0415 - paho
     from edged.fleet.export.announcer import FILTERS, Announcer  # noqa: PLC0415
     from edged.fleet.link import FleetLink  # noqa: PLC0415
 
-    wanted = access(broker, username=username, password_file=password_file, ca_file=ca_file,
-                    cert_file=cert_file, key_file=key_file)  # fmt: skip
+    wanted = broker.access()
     link = FleetLink(wanted, FILTERS, lambda t, p, _retained: announcer.heard(t, p))
     announcer = Announcer(link.retain)
     with link:

@@ -9,15 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edged.commands.fleet_options import (
-    LOOPBACK,
-    Broker,
-    CaFile,
-    CertFile,
-    KeyFile,
-    PasswordFile,
-    Username,
-)
+from edged.commands.fleet_options import Broker, at_broker
 from edged.commands.options import Json
 from edged.errors import LinkError
 
@@ -25,6 +17,7 @@ SIDE_PX = (320, 240)
 _TICK_S = 0.02
 
 
+@at_broker
 def simulate(
     *,
     devices: Annotated[int, typer.Option(help="How many.", min=1, max=20_000)] = 20,
@@ -35,12 +28,7 @@ def simulate(
         float, typer.Option(help="Results with pictures, of all devices together.", min=0.0)
     ] = 5.0,
     seconds: Annotated[float, typer.Option(help="How long; 0 means until Ctrl-C.", min=0.0)] = 0.0,
-    broker: Broker = LOOPBACK,
-    username: Username = "",
-    password_file: PasswordFile = None,
-    ca_file: CaFile = None,
-    cert_file: CertFile = None,
-    key_file: KeyFile = None,
+    broker: Broker,
     as_json: Json = False,
 ) -> None:
     """Publish as so many devices would, to try a broker, a dashboard or an alarm.
@@ -51,12 +39,10 @@ def simulate(
 
         edged simulate --devices 1000 --results-per-s 50
     """
-    from edged.fleet.access import access  # noqa: PLC0415 - paho; `edged --help` goes without
     from edged.fleet.simulate import Simulator  # noqa: PLC0415
     from edged.fleet.simulate import devices as make  # noqa: PLC0415
 
-    wanted = access(broker, username=username, password_file=password_file, ca_file=ca_file,
-                    cert_file=cert_file, key_file=key_file)  # fmt: skip
+    wanted = broker.access()
     fleet = make(devices)
     begun_s = time.monotonic()
     with Simulator(wanted, fleet, _picture(), SIDE_PX) as simulator:

@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edged.commands.fleet_options import (
-    LOOPBACK,
-    Broker,
-    CaFile,
-    CertFile,
-    KeyFile,
-    PasswordFile,
-    Username,
-)
+from edged.commands.fleet_options import Broker, at_broker
 from edged.commands.options import Json
 
 if TYPE_CHECKING:
@@ -46,14 +38,10 @@ _REMEDIES = 4
 _RIGHT = frozenset({"fps", "p95", "refused", "cpu", "gpu"})
 
 
+@at_broker
 def watch(
     *,
-    broker: Broker = LOOPBACK,
-    username: Username = "",
-    password_file: PasswordFile = None,
-    ca_file: CaFile = None,
-    cert_file: CertFile = None,
-    key_file: KeyFile = None,
+    broker: Broker,
     search: Annotated[str, typer.Argument(help="Part of SITE/NAME.")] = "",
     once_s: Annotated[
         float,
@@ -71,7 +59,6 @@ def watch(
     edged watch --broker mqtts://broker.example.org
     edged watch museum/ --once 15 --json
     """  # fmt: skip
-    from edged.fleet.access import access  # noqa: PLC0415 - paho; `edged --help` goes without
     from edged.fleet.board import Board  # noqa: PLC0415
     from edged.fleet.fleet import Fleet  # noqa: PLC0415
     from edged.fleet.link import FleetLink  # noqa: PLC0415
@@ -79,8 +66,7 @@ def watch(
 
     if as_json and not once_s:
         raise typer.BadParameter("needs --once SECONDS", param_hint="--json")
-    wanted = access(broker, username=username, password_file=password_file, ca_file=ca_file,
-                    cert_file=cert_file, key_file=key_file)  # fmt: skip
+    wanted = broker.access()
     board = Board(Fleet())
     quiet = [one for one in FILTERS if "/image/" not in one]  # a terminal shows no pictures
     with FleetLink(wanted, quiet, lambda t, p, _retained: board.heard(t, p)) as link:
