@@ -1,4 +1,4 @@
-"""Puts a file in its place whole or not at all: a power cut leaves the old one or the new."""
+"""Puts files in their places so that a power cut leaves the old one or the new, and whole."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 def write_fresh(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Write beside it, onto the disk, then rename; makes the folder where it is absent.
 
+    The new one is on the disk for good when this returns.
+
     Raises:
-        OSError: nothing was changed.
+        OSError: nothing was changed, or it is not known whether a power cut would undo it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
@@ -23,3 +25,17 @@ def write_fresh(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     except OSError:
         part.unlink(missing_ok=True)
         raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names, renames and deletions in a folder survive a power cut.
+
+    Raises:
+        OSError: the disk did not take them.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -69,12 +69,3 @@ def make_folder(folder: Path) -> None:
         raise OperatorError(f"{folder} cannot be made: {error.strerror}") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OperatorError(f"{folder} cannot be written to by this user; run this as its owner")
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes a rename in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import IO, Literal
 
 from edged.errors import ModelError, OperatorError
-from edged.hashes import file_sha256, make_folder, record, recorded, sync_folder
+from edged.fresh_file import sync_folder
+from edged.hashes import file_sha256, make_folder, record, recorded
 from edged.recipe import Recipe, unknown_model
 
 log = logging.getLogger(__name__)

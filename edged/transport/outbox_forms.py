@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 
 from edged.errors import OperatorError
-from edged.transport.vault import sync_folder
+from edged.fresh_file import sync_folder
 
 log = logging.getLogger(__name__)
 

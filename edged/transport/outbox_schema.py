@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edged.errors import OperatorError
+from edged.fresh_file import sync_folder
 from edged.transport.outbox_cells import MALFORMED, sound
 from edged.transport.outbox_forms import SCHEMA_VERSION, migrate
-from edged.transport.vault import sync_folder
 
 _QUICK_CHECK_BYTES = 32 << 20
 """Files up to this size are checked whole at start (about 0.1 s on an SD card's cache);

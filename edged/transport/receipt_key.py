@@ -22,7 +22,7 @@ from edged.errors import OperatorError
 from edged.fresh_file import write_fresh
 from edged.transport.outbox_rows import OnEvent
 from edged.transport.outbox_schema import set_aside
-from edged.transport.vault import SlotState, sync_folder
+from edged.transport.vault import SlotState
 
 log = logging.getLogger(__name__)
 
@@ -99,4 +99,3 @@ def _write(path: Path, seed: bytes, master_key: bytes | None) -> None:
         state, body = SlotState.WRAPPED, aes_key_wrap(master_key, seed)
     raw = _BODY.pack(_MAGIC, _VERSION, state, body)
     write_fresh(path, raw + zlib.crc32(raw).to_bytes(4, "big"), mode=0o600)
-    sync_folder(path.parent)

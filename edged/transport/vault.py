@@ -37,6 +37,7 @@ from cryptography.hazmat.primitives.keywrap import (
 )
 
 from edged.errors import OperatorError
+from edged.fresh_file import sync_folder
 
 MAGIC = b"EDGEDKEY"
 VERSION = 1
@@ -276,15 +277,6 @@ class Vault:
 
 
 _EMPTY = (SlotState.FREE, SlotState.DESTROYED)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename or a new name in a folder durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _crc(data: bytes) -> bytes:

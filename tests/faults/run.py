@@ -21,6 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from debian_parts import find_program
 from faults.faces_out import FacesOut
 from faults.kinds import all_kinds
 from faults.matrix import Matrix
@@ -79,6 +80,11 @@ def _missing(kinds):
         )
     if shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin") is None:
         return "mosquitto is not installed (Debian: apt-get install mosquitto)"
+    if find_program("gcc") is None and any(kind.state == "recorded" for kind in kinds):
+        return (
+            "gcc is not installed (Debian: apt-get install gcc libc6-dev); kinds that cut the "
+            "power record what is written with it: install it, or choose --kinds"
+        )
     if os.geteuid() and any(kind.state == "tmpfs" for kind in kinds):
         return "kinds that fill a disk mount a small one: run it as root, or choose --kinds"
     return ""

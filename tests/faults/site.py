@@ -15,6 +15,7 @@ from booth import Booth
 from consumer import Consumer
 from faults.brokers import SETUPS
 from faults.ledger import Ledger, digest
+from faults.power import Power
 from faults.proxy import Proxy
 from faults.supervised import Supervised
 from faults.usual import SECTIONS
@@ -96,6 +97,7 @@ class Site:
         consumer: what an integrator would have; a :class:`Watch`.
         state: folder of the outbox.
         ledger: accounts of the shots.
+        power: of the device, where the kind wants it cut; a :class:`faults.power.Power`.
     """
 
     def __init__(self, folder, kind, *, look=lambda *_what: None):
@@ -105,7 +107,7 @@ class Site:
         self._stack = contextlib.ExitStack()
         self._setup = SETUPS[kind.broker](self.folder / "broker")
         self.broker = self._setup.broker
-        self.proxy = self.booth = self.consumer = None
+        self.proxy = self.booth = self.consumer = self.power = None
         self.state = self.folder / "device" / "outbox"
 
     def __enter__(self):
@@ -122,10 +124,14 @@ class Site:
         self.proxy = stack.enter_context(Proxy(self.broker.port))
         device = self.folder / "device"
         device.mkdir()
+        environment = dict(self._setup.environment)
+        if self.kind.state == "recorded":
+            self.power = Power(self.state, self.folder)
+            environment |= self.power.environment
         self.booth = (Supervised if self.kind.supervised else Booth)(
             device, models=real_models(), broker=SimpleNamespace(port=self.proxy.port),
             extra=CAMERAS, fault=self.kind.fault, consumer=False,
-            environment=dict(self._setup.environment),
+            environment=environment,
         )  # fmt: skip
         self._configure()
         if self.kind.state == "tmpfs":

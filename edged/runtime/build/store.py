@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edged.errors import EdgedError, EngineError
+from edged.fresh_file import sync_folder
 from edged.runtime.backend import Backend, BuildProgress, silent
 from edged.runtime.build import jobs, manifest, process, room
 from edged.runtime.build.folders import damage_of, held, in_use, subfolders, write_paper
@@ -232,11 +233,7 @@ class EngineStore:
         if target.exists():
             target.rename(old)
         built.rename(target)
-        handle = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_folder(target.parent)
         shutil.rmtree(old, ignore_errors=True)
         if good:  # an older verdict on the same dependencies no longer stands
             shutil.rmtree(target.with_name(f"{target.name}{REJECTED}"), ignore_errors=True)

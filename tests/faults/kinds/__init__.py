@@ -30,7 +30,8 @@ class Kind:
         inject: does the harm at a random moment and undoes it; returns when the device can
             recover.  Called many times on one site.
         broker: set-up of the broker, a name of `faults.brokers.SETUPS`.
-        state: where the outbox lies: "disk", or "tmpfs", a small one.
+        state: where the outbox lies: "disk"; "tmpfs", a small one; "recorded", whose power can
+            be cut.
         may_gap: rows may be answered for by `gap` documents (too large, damaged, overflow).
         may_refuse: shots may be turned away (a full disk); else that is a problem.
         forgets: a picture may be gone whose result is still to come, and the replay brings it:

@@ -44,7 +44,7 @@ class Keys(Family):
             Parser(keyring, only=("read_device", "read_camera_file", "cameras", "_read", "_pair",
                                   "is_key", "Roll")),
             Parser(vault, but={"Vault._create": makes, "Vault._make_ready": makes,
-                               "sync_folder": makes, "Vault.mac": "reads nothing"}),
+                               "Vault.mac": "reads nothing"}),
             Parser(receipt_key, but={"_write": makes}),
             Parser(lan, only=("parse_address", "is_local", "handed_in")),
         )  # fmt: skip
