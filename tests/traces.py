@@ -174,15 +174,18 @@ class Search:
         for path in sorted({p for top in folders for p in (top, *top.rglob("*"))}):
             found = dict(self(os.fsencode(path.name)))
             with contextlib.suppress(FileNotFoundError):  # gone meanwhile: another program's
-                if stat.S_ISREG(path.lstat().st_mode) and path.stat().st_size:
+                if stat.S_ISREG(path.lstat().st_mode):
                     found |= self._in_file(path)
             if found:
                 report[path.name] = {kind: len(needles) for kind, needles in found.items()}
         return report
 
     def _in_file(self, path: Path) -> dict[str, set[bytes]]:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data:
-            return self(data)
+        with path.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:  # none to be mapped
+                return {}
+            with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data:
+                return self(data)
 
     def in_outbox(self, folder: Path) -> dict[str, dict[str, int]]:
         """The same of what the outbox's keys open: documents, pictures, remembered verdicts."""

@@ -299,7 +299,7 @@ class Outbox:
         Returns:
             How many rows that are.
         """
-        with self._work(), self._store.transaction(durable=False) as conn:
+        with self._work(), self._store.transaction() as conn:
             return conn.execute(
                 "UPDATE rows SET state=?, again=1 WHERE state=?", (PENDING, ACKED)
             ).rowcount

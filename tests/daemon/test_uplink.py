@@ -373,7 +373,7 @@ def test_killed_uplink(engine, endpoint, broker, consumer) -> None:
     for _ in range(5):
         done = len(engine.acked)
         process = spawn(endpoint, broker.port)
-        wait_for(lambda done=done: len(engine.acked) > done + 3)
+        wait_for(lambda done=done: len(engine.acked) > done + 3, 30, "some rows")
         process.kill()
         process.wait()
     consumer.wait(lambda: any(s["reason"] == "connection-lost" for s in consumer.statuses))

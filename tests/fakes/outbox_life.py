@@ -18,6 +18,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 from outbox_kit import Clock, picture, result  # noqa: E402
 
 from edged.transport.outbox import Outbox, OutboxLimits, PurgeSelector  # noqa: E402
+from edged.transport.outbox_schema import PENDING  # noqa: E402
 from edged.transport.wire import answer  # noqa: E402
 from edged.verdicts import Reason, Verdict  # noqa: E402
 
@@ -58,7 +59,7 @@ class Life:
         self.clock.pass_s(STEP_S)
         deeds = (
             (self.put, 60), (self.again, 3), (self.remember, 4), (self.ack, 12), (self.aside, 1),
-            (self.purge, 6), (self.enforce, 6), (self.tidy, 6), (self.requeue, 1), (self.reopen, 1),
+            (self.purge, 6), (self.enforce, 6), (self.tidy, 6), (self.requeue, 3), (self.reopen, 1),
         )  # fmt: skip
         deed = self.chance.choices([one for one, _ in deeds], [rate for _, rate in deeds])[0]
         deed()
@@ -112,11 +113,13 @@ class Life:
 
     def ack(self) -> None:
         """The broker has some."""
+        say(do="ack")
         self.box.ack(*self.box.pending(self.chance.randrange(1, 6)))
 
     def aside(self) -> None:
         """The broker will never have one."""
         for row in self.box.pending(1):
+            say(do="aside")
             self.box.set_aside(row, "too-large")
 
     def purge(self) -> None:
@@ -145,6 +148,10 @@ class Life:
     def requeue(self) -> None:
         """The broker has forgotten us."""
         self.box.requeue_all()
+        found = self.box._store.conn.execute(
+            "SELECT camera, seq FROM rows WHERE kind='result' AND state=?", (PENDING,)
+        )
+        say(done="requeue", waiting=[list(one) for one in found])
 
     def reopen(self) -> None:
         """A clean stop and a start."""

@@ -75,6 +75,18 @@ def test_raw_frames_reach_no_network_and_no_file():
             assert line in found, (name, line)
 
 
+def test_groups_that_a_unit_names_are_made():
+    """No unit starts with a group that is not there, and not every system has `render`."""
+    lines = (data_folder("systemd") / "edged.sysusers").read_text().splitlines()
+    made = {line.split()[1] for line in lines if line.startswith("g ")}
+    named = {
+        group
+        for name in SERVICES for key, value in settings(name) if key == "SupplementaryGroups"
+        for group in value.split()
+    }  # fmt: skip
+    assert named == made == {"video", "render"}
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_threads_of_zeromq_may_set_their_policy(name):
     """ZeroMQ aborts the process where sched_setscheduler is refused, which @resources does."""

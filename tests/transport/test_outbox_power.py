@@ -28,6 +28,7 @@ from shots import say
 
 from edged.errors import FrameError, OperatorError
 from edged.transport.outbox import Outbox, OutboxLimits
+from edged.transport.outbox_schema import PENDING
 
 STEPS = 150
 CUTS = 60
@@ -46,6 +47,7 @@ class Promises:
         there: numbers of those that nothing has taken.
         purged: those that a purge has taken.
         at_risk: those that something was about to take.
+        waiting: those that a broker which forgot everything must get again.
         verdicts: shots that were answered without a result.
     """
 
@@ -54,6 +56,7 @@ class Promises:
         self.there: set[Number] = set()
         self.purged: set[Number] = set()
         self.at_risk: set[Number] = set()
+        self.waiting: set[Number] = set()
         self.verdicts: set[str] = set()
         self._part = b""
 
@@ -77,6 +80,10 @@ class Promises:
             self.results[words["camera"], words["seq"]] = words
         if words.get("done") == "remember":
             self.verdicts.add(words["shot"])
+        if words.get("do") in {"ack", "aside"}:
+            self.waiting = set()
+        if words.get("done") == "requeue":
+            self.waiting = {(camera, seq) for camera, seq in words["waiting"]}
         if "there" in words:
             self.there = {(camera, seq) for camera, seq in words["there"]}
 
@@ -175,10 +182,18 @@ def _check_rows(box: Outbox, cut: Cut) -> None:
             told |= {(doc["camera"], seq) for seq in range(doc["from"], doc["to"] + 1)}
         else:
             found[doc["camera"], doc["seq"]] = loaded.jpeg or b""
+    states = {
+        (camera, seq): state
+        for camera, seq, state in box._store.conn.execute(
+            "SELECT camera, seq, state FROM rows WHERE kind='result'"
+        )
+    }
     for number in promises.there - promises.at_risk:
         size, seed = promises.results[number]["picture"]
         assert number in found, f"{where}: {number} was answered and is lost"
         assert found[number] == picture(size, seed).jpeg, f"{where}: {number} is another picture"
+        if number in promises.waiting:
+            assert states[number] == PENDING, f"{where}: {number} is never published again"
     taken = set(promises.results) - promises.there
     assert not taken & set(found), f"{where}: what was taken is there again"
     for camera, last in box._store.conn.execute("SELECT camera, last FROM counters"):

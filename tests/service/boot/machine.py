@@ -29,6 +29,7 @@ _MADE = f"""\
 set -e
 rm -rf /etc/edged /var/lib/edged /etc/systemd/system/edged* {HOME}  # of the host, in the overlay
 ! getent passwd edged >/dev/null || userdel edged
+! getent group render >/dev/null || groupdel render  # not every machine has it
 {{python}} -m venv --without-pip --clear {HOME}
 printf '%s\\n' {{paths}} > {HOME}/lib/python{{version}}/site-packages/tests.pth
 printf '#!{HOME}/bin/python3\\nfrom edged.cli import main\\nmain()\\n' > {PROGRAM}
