@@ -33,7 +33,7 @@ from edged.transport.outbox_rows import (
     Removed,
 )
 from edged.transport.outbox_salvage import salvage
-from edged.transport.outbox_schema import ACKED, PENDING, is_full, note_purge
+from edged.transport.outbox_schema import ACKED, DAMAGED, PENDING, is_full, note_purge
 from edged.transport.outbox_store import KEYS, Store
 from edged.transport.vault import SlotState
 from edged.transport.wire import answer
@@ -181,9 +181,7 @@ def finish(store: Store) -> None:
 
     What was given out and is not there any more comes as a gap.
     """
-    if store.damaged is not None:
-        salvage(store, store.damaged)
-        store.damaged = None
+    salvage(store)
     everything = select(store, "1", ())
     if store.new_keys:
         with store.transaction() as conn:
@@ -336,7 +334,7 @@ def _bury(store: Store, macs: Sequence[bytes]) -> int:
 
 def _remove_damaged(store: Store) -> None:
     """A purge of everything takes files that were set aside with it."""
-    for path in store.folder.glob("*.damaged-*"):
+    for path in store.folder.glob(f"*{DAMAGED}*"):
         if path.name.startswith(KEYS):
             with path.open("r+b") as file:
                 size = path.stat().st_size

@@ -3,7 +3,10 @@
 A row is taken only when its body opens under its key, which proves its session, camera,
 number and every byte of it.  It keeps its own session; what is missing from that session
 becomes a gap (:mod:`edged.transport.outbox_missing`), so that a consumer knows what will never
-come.  Runs under the outbox's
+come.  Where the disk has no room for all, those that no broker has come first.
+
+The database notes which damaged files it was given; one that it was not, because the power went
+meanwhile or it is itself a new one, is looked through at the next start.  Runs under the outbox's
 lock, before keys are swept; reads the damaged file, never writes it.
 """
 
@@ -14,47 +17,146 @@ import logging
 import re
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from edged.transport.outbox_cells import LARGEST, read_verdict
 from edged.transport.outbox_rows import Place
-from edged.transport.outbox_schema import ACKED, ASIDE, PENDING
-from edged.transport.outbox_store import Store, unseal
+from edged.transport.outbox_schema import ACKED, ASIDE, DAMAGED, PENDING, is_full
+from edged.transport.outbox_store import DATABASE, Store, unseal
 from edged.transport.wire import NAME
 
 log = logging.getLogger(__name__)
 
+ATTEMPTS = 3
+"""A file that has ended so many starts is left alone."""
+_DONE = 255
+_NOTE = "salvage"
+_BATCH_BYTES = 8 << 20
 _COLUMNS = "session, camera, seq, state, again, created_ms, synced, bytes, slot, shot_mac"
 _ROWS = f"SELECT row, {_COLUMNS} FROM rows"  # noqa: S608 - a constant
+_STATE, _SIZE = 4, 8
+"""Places in what that gives."""
 _SPOILED = (sqlite3.Error, ValueError, TypeError, OverflowError)
 
 
-def salvage(store: Store, damaged: Path) -> int:
-    """Take over sound rows, verdicts and the knowledge of what is missing.
+def salvage(store: Store) -> None:
+    """Look through every damaged database that this one was not given yet, the newest first."""
+    noted = _noted(store)
+    found = [
+        path.name
+        for path in store.folder.glob(f"{DATABASE}{DAMAGED}*")
+        if not path.name.endswith(("-wal", "-shm"))
+    ]
+    for name in sorted(found, reverse=True):
+        begun = noted.get(name, 0)
+        if begun == _DONE:
+            continue
+        if begun < ATTEMPTS:
+            _note(store, noted, name, begun + 1)
+            _salvage_one(store, store.folder / name)
+        else:
+            log.error("outbox: %s has ended %d starts and is left alone", name, begun)
+        _note(store, noted, name, _DONE)
 
-    Returns:
-        How many results were saved.
+
+def _salvage_one(store: Store, damaged: Path) -> None:
+    """Take over sound rows, verdicts and the knowledge of what is missing."""
+    take = _Taking(store)
+    with closing(sqlite3.connect(f"file:{damaged}?mode=ro", uri=True)) as old:
+        for step in (take.rows, take.shots, take.numbers):
+            take.as_far_as_it_goes(step, old)
+    store.measure()
+    if take.saved:
+        log.warning("outbox: %d results were saved from the damaged database", take.saved)
+    if take.no_room:
+        log.error("outbox: the disk had no room for the other results of the damaged database")
+        store.on_event("outbox-damaged", "no-room", {"saved": take.saved})
+
+
+class _Taking:
+    """Rows of one damaged database, on their way into the new one.
+
+    Attributes:
+        saved: results that are there now.
+        no_room: the disk had none for the rest.
     """
-    saved = 0
-    try:
-        with closing(sqlite3.connect(f"file:{damaged}?mode=ro", uri=True)) as old:
-            with store.transaction():
-                for row in _both_ways(old, _ROWS, "row"):
-                    saved += _take_row(store, old, row)
-                for shot in _both_ways(
-                    old, "SELECT mac, payload_mac, verdict, at_ms FROM shots", "mac"
-                ):
-                    _take_shot(store, shot)
-            store.measure()
-            _learn_numbers(store, old)
-    except _SPOILED as error:
-        log.warning("outbox: nothing more can be saved from the damaged database: %s", error)
-    if saved:
-        log.warning("outbox: %d results were saved from the damaged database", saved)
-    return saved
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.saved, self.no_room = 0, False
+
+    def as_far_as_it_goes(
+        self, step: Callable[[sqlite3.Connection], None], old: sqlite3.Connection
+    ) -> None:
+        """One of the steps below; whatever ends it, the next one is worth a try."""
+        try:
+            step(old)
+        except _SPOILED as error:
+            self.no_room |= isinstance(error, sqlite3.Error) and is_full(error)
+            log.warning("outbox: no more %s can be saved: %s", step.__name__, error)
+
+    def rows(self, old: sqlite3.Connection) -> None:
+        """All sound ones, those first that are no broker's; in transactions of some MiB."""
+        for wanted in ((PENDING, ASIDE), (ACKED,)):
+            rows = (one for one in _both_ways(old, _ROWS, "row") if one[_STATE] in wanted)
+            while self._batch(old, rows):
+                self._store.conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+    def _batch(self, old: sqlite3.Connection, rows: Iterator[tuple[Any, ...]]) -> bool:
+        """Some rows, if there is room; whether there may be more."""
+        if self.no_room or self._store.disk_free_bytes() < self._least_free():
+            self.no_room = self.no_room or next(rows, None) is not None
+            return False
+        size_bytes = saved = 0
+        with self._store.transaction():
+            for row in rows:
+                if _take_row(self._store, old, row):
+                    saved += 1
+                    size_bytes += row[_SIZE]
+                if size_bytes >= _BATCH_BYTES:
+                    break
+        self.saved += saved
+        return size_bytes >= _BATCH_BYTES
+
+    def _least_free(self) -> int:
+        return self._store.limits.min_free_bytes + 2 * _BATCH_BYTES
+
+    def shots(self, old: sqlite3.Connection) -> None:
+        """Verdicts, with results or without."""
+        query = "SELECT mac, payload_mac, verdict, at_ms FROM shots"
+        with self._store.transaction():
+            for shot in _both_ways(old, query, "mac"):
+                _take_shot(self._store, shot)
+
+    def numbers(self, old: sqlite3.Connection) -> None:
+        """How far the old session has come: what was not saved of it becomes gaps."""
+        session = str(uuid.UUID(bytes=_one(old, "SELECT value FROM meta WHERE name='session'")))
+        for camera, last in list(_both_ways(old, "SELECT * FROM counters", "camera")):
+            if isinstance(camera, str) and re.fullmatch(NAME, camera) and type(last) is int:
+                self._store.marks.learn(session, camera, min(max(last, 0), LARGEST))
+
+
+def _noted(store: Store) -> dict[str, int]:
+    """Damaged files that this database knows, and how often it began with them."""
+    found = store.one("SELECT value FROM meta WHERE name=?", (_NOTE,))
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.decode(found or b"{}", type=dict[str, int])
+    return {}
+
+
+def _note(store: Store, noted: dict[str, int], name: str, begun: int) -> None:
+    noted[name] = begun
+    for old in [one for one in noted if not (store.folder / one).exists()]:
+        del noted[old]
+    with store.transaction() as conn:
+        conn.execute(
+            "INSERT OR REPLACE INTO meta VALUES (?, ?)", (_NOTE, msgspec.json.encode(noted))
+        )
 
 
 def _take_row(store: Store, old: sqlite3.Connection, found: tuple[Any, ...]) -> int:
@@ -87,7 +189,9 @@ def _take_row(store: Store, old: sqlite3.Connection, found: tuple[Any, ...]) -> 
         _take_shot_of(store, old, new_row, shot_mac)
         for (mac,) in old.execute("SELECT mac FROM consents WHERE row=?", (row,)).fetchall():
             store.conn.execute("INSERT OR IGNORE INTO consents VALUES (?, ?)", (mac, new_row))
-    except _SPOILED:
+    except _SPOILED as error:
+        if isinstance(error, sqlite3.Error) and is_full(error):
+            raise
         return 0
     return 1
 
@@ -115,14 +219,6 @@ def _take_shot(store: Store, shot: tuple[Any, ...]) -> None:
             "INSERT OR IGNORE INTO shots (mac, payload_mac, verdict, at_ms) VALUES (?, ?, ?, ?)",
             (mac, payload_mac, verdict, at_ms),
         )
-
-
-def _learn_numbers(store: Store, old: sqlite3.Connection) -> None:
-    """How far the old session has come: what was not saved of it becomes gaps."""
-    session = str(uuid.UUID(bytes=_one(old, "SELECT value FROM meta WHERE name='session'")))
-    for camera, last in list(_both_ways(old, "SELECT * FROM counters", "camera")):
-        if isinstance(camera, str) and re.fullmatch(NAME, camera) and type(last) is int:
-            store.marks.learn(session, camera, min(max(last, 0), LARGEST))
 
 
 def _both_ways(old: sqlite3.Connection, query: str, order: str) -> Iterator[tuple[Any, ...]]:

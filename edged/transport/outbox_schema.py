@@ -28,6 +28,8 @@ _AUTO_CHECKPOINT_PAGES = 4096
 
 _PURGE = struct.Struct("<qq")
 
+DAMAGED = ".damaged-"
+"""Stands between the name of a file that was set aside and when that was."""
 PENDING, ACKED, ASIDE = 0, 1, 2
 """States of a row: to be handed out, acknowledged and replayable, never to be taken."""
 
@@ -96,6 +98,7 @@ def open_database(path: Path, vault_id: bytes) -> Opened:
         sqlite3.DatabaseError: the file is damaged.
         OperatorError: a newer edged made it.
     """
+    _finish_setting_aside(path)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
     try:
@@ -171,18 +174,26 @@ def is_full(error: sqlite3.Error) -> bool:
     return "disk is full" in str(error)
 
 
-def set_aside(path: Path, stamp: str) -> Path:
-    """Rename a damaged file, and a database's log beside it, to `.damaged-<stamp>`.
-
-    Returns:
-        Where the file is now.
-    """
+def set_aside(path: Path, stamp: str) -> None:
+    """Rename a damaged file, and a database's log beside it, to `.damaged-<stamp>`."""
     for suffix in ("", "-wal", "-shm"):
         part = path.with_name(path.name + suffix)
         if part.exists():
-            part.rename(path.with_name(f"{path.name}.damaged-{stamp}{suffix}"))
+            part.rename(path.with_name(f"{path.name}{DAMAGED}{stamp}{suffix}"))
     sync_folder(path.parent)
-    return path.with_name(f"{path.name}.damaged-{stamp}")
+
+
+def _finish_setting_aside(path: Path) -> None:
+    """Where the power went between two of its renames: the log belongs to the newest one."""
+    log = path.with_name(f"{path.name}-wal")
+    aside = sorted(path.parent.glob(f"{path.name}{DAMAGED}*Z*"))
+    aside = [one for one in aside if not one.name.endswith(("-wal", "-shm"))]
+    if path.exists() or not log.exists() or not aside:
+        return
+    target = aside[-1].with_name(f"{aside[-1].name}-wal")
+    if not target.exists():
+        log.rename(target)
+        sync_folder(path.parent)
 
 
 def _create(conn: sqlite3.Connection, vault_id: bytes) -> None:

@@ -23,7 +23,7 @@ from edged.errors import OperatorError
 from edged.transport.outbox_forms import SCHEMA_VERSION
 from edged.transport.outbox_marks import Marks
 from edged.transport.outbox_rows import OnEvent, OutboxLimits, Place
-from edged.transport.outbox_schema import Opened, is_damage, open_database, set_aside
+from edged.transport.outbox_schema import DAMAGED, Opened, is_damage, open_database, set_aside
 from edged.transport.vault import Vault
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,6 @@ class Store:
         offset_s: from the steady clock to the wall clock; see
             :class:`edged.transport.outbox_clock.ClockKeeper`.
         handed: rows that this run has handed out.
-        damaged: a database that was set aside and not looked through yet.
         unchecked_bytes: written since the log was last carried into the database.
         withdrawn: digests of purged consent references, and when (monotonic, ns).
     """
@@ -79,7 +78,6 @@ class Store:
         self.withdrawn: dict[bytes, int] = {}
         self.checkpoint_due = False
         self.unchecked_bytes = 0
-        self.damaged: Path | None = None
         self._databases_lost = 0  # while running
         self.marks = Marks(folder / MARKS)
         try:
@@ -127,7 +125,7 @@ class Store:
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
-            self.damaged = set_aside(path, self._stamp())
+            set_aside(path, self._stamp())
             log.error("database %s damaged (%s): set aside, a new session begins", path, error)  # noqa: TRY400
             self.on_event("outbox-damaged", "new-session", {})
             return open_database(path, self.vault.vault_id)
@@ -140,7 +138,7 @@ class Store:
         except sqlite3.Error:
             log.debug("closing the damaged database failed")
         self.vault.close()
-        self.damaged = set_aside(path, self._stamp())
+        set_aside(path, self._stamp())
         log.error("database %s damaged: set aside, a new session begins", path)
         self.on_event("outbox-damaged", "new-session", {})
         self._open()
@@ -203,7 +201,7 @@ class Store:
 
     def _stamp(self) -> str:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.clock()))
-        taken = [path.name for path in self.folder.glob(f"*.damaged-{stamp}*")]
+        taken = [path.name for path in self.folder.glob(f"*{DAMAGED}{stamp}*")]
         return f"{stamp}-{len(taken)}" if taken else stamp
 
 

@@ -143,7 +143,8 @@ class Disk:
     def __init__(self, root: Path, *, lying: bool = False) -> None:
         self._lying = lying
         self.root = os.path.realpath(root)
-        self._files: dict[int, _File] = {}
+        self._files: list[_File] = []
+        self._numbers: dict[int, int] = {}  # of inodes, which are given out again
         self._names: dict[str, int] = {}
         self._folders: dict[str, int] = {self.root: os.stat(root).st_ino}  # noqa: PTH116
         self._since: list[Record] = []  # names that no sync has made safe
@@ -152,26 +153,30 @@ class Disk:
             if path.is_dir():
                 self._folders[str(path)] = inode
             elif path.is_file():
-                self._files[inode] = _File(bytearray(path.read_bytes()))
-                self._names[str(path)] = inode
+                self._names[str(path)] = self._begin(inode, path.read_bytes())
+
+    def _begin(self, inode: int, content: bytes = b"") -> int:
+        self._numbers[inode] = len(self._files)
+        self._files.append(_File(bytearray(content)))
+        return self._numbers[inode]
 
     def take(self, done: Record) -> None:
         """The next record."""
         if done.op == "C":
-            self._files[done.inode] = _File()
-        if done.op == "M":
+            self._since.append(done._replace(inode=self._begin(done.inode)))
+        elif done.op == "M":
             self._folders[done.data.decode()] = done.inode  # none is ever lost here
-        elif done.op in "CRU":
+        elif done.op in "RU":
             self._since.append(done)
         elif done.op == "S":
             if not self._lying:
                 self._sync(done.inode)
-        elif done.inode in self._files:
-            self._files[done.inode].since.append(done)
+        elif done.inode in self._numbers:
+            self._files[self._numbers[done.inode]].since.append(done)
 
     def _sync(self, inode: int) -> None:
-        if inode in self._files:
-            self._files[inode].sync()
+        if inode in self._numbers:
+            self._files[self._numbers[inode]].sync()
         for folder, number in self._folders.items():
             if number == inode:
                 own = [one for one in self._since if _folder(one) == folder]
@@ -188,9 +193,9 @@ class Disk:
             (target / os.path.relpath(folder, self.root)).mkdir(
                 mode=0o700, parents=True, exist_ok=True
             )
-        for path, inode in names.items():
+        for path, number in names.items():
             there = target / os.path.relpath(path, self.root)
-            there.write_bytes(self._files[inode].cut(chance))
+            there.write_bytes(self._files[number].cut(chance))
             there.chmod(0o600)
 
 
