@@ -11,7 +11,7 @@ sender is told: `outbox-full`, `outbox-error` or `id-reused`.
     vault           keys, one a row, in a file of slots
     outbox_schema   tables, opening, setting aside     outbox_store    what all share
     outbox_put      a result in                        outbox_load     a row out
-    outbox_shots    verdicts by shot id                outbox_gaps     what will never come
+    outbox_shots, outbox_digests   verdicts by id      outbox_gaps     what will never come
     outbox_removal  purge, age, size, damage           outbox_replay   what comes again
     outbox_salvage  sound rows of a damaged database   outbox_clock    ages on a wrong clock
     outbox_marks, outbox_recent    numbers given out   outbox_missing  those that are gone

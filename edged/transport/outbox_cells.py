@@ -33,8 +33,8 @@ _SMALL = {
         _SEQ.format("seq", 1), _SEQ.format("last", "seq"), "typeof(reason)='text'",
         "state IN (0, 1, 2)", "again IN (0, 1)", _INT.format("created_ms"),
         "synced IN (0, 1)", "typeof(bytes)='integer'", "bytes>=0",
-        "(slot IS NULL OR typeof(slot)='integer' AND slot>=0)",
-        "typeof(shot_mac) IN ('null', 'blob')",
+        "CASE kind WHEN 'gap' THEN slot IS NULL ELSE typeof(slot)='integer' AND slot>=0 END",
+        "CASE kind WHEN 'gap' THEN shot_mac IS NULL ELSE typeof(shot_mac)='blob' END",
     )),
 }  # fmt: skip
 _LARGE = {
@@ -59,6 +59,13 @@ def sound(conn: sqlite3.Connection, *, whole: bool = True) -> bool:
         conn.execute(f"SELECT 1 FROM {table} WHERE NOT coalesce({rule}, 0) LIMIT 1").fetchone()  # noqa: S608 - constants
         for table, rule in looks.items()
     )
+
+
+def sound_one(conn: sqlite3.Connection, table: str, column: str, value: object) -> bool:
+    """Whether the row that this value names is what it should be."""
+    rule = (_SMALL | _LARGE)[table]
+    query = f"SELECT 1 FROM {table} WHERE {column}=? AND coalesce({rule}, 0)"  # noqa: S608 - constants
+    return conn.execute(query, (value,)).fetchone() is not None
 
 
 def read_verdict(stored: object) -> VerdictDoc:

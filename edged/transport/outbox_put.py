@@ -13,6 +13,7 @@ import msgspec
 from edged.errors import FrameError
 from edged.transport import outbox_removal as removal
 from edged.transport import outbox_shots as shots
+from edged.transport.outbox_digests import consents_of, shot_digest
 from edged.transport.outbox_gaps import add_gaps, take_back
 from edged.transport.outbox_rows import PayloadMac, Place
 from edged.transport.outbox_schema import PENDING
@@ -40,8 +41,7 @@ def insert(
     Returns:
         The verdict, and the row that was made; 0 for none.
     """
-    refs = {*doc.consents, *(face.consent for face in doc.faces if face.consent)}
-    macs = [store.vault.mac(b"consent", ref.encode()) for ref in refs]
+    macs = consents_of(store, doc)
     if any(store.withdrawn.get(mac, 0) > received_ns for mac in macs):
         return _purged(store, shot_id, payload), 0
     known = None if shot_id is None else shots.lost_place(store, shot_id, payload, doc.camera)
@@ -64,7 +64,7 @@ def insert(
                 seal(key, b"picture", picture.jpeg, place),
             )
             size_bytes = len(sealed[0]) + len(sealed[1])
-            row = _write_row(store, place, slot, size_bytes, shots.mac_of(store, shot_id or doc.id))
+            row = _write_row(store, place, slot, size_bytes, shot_digest(store, shot_id or doc.id))
             _write_body(store, row, sealed, macs)
             verdict = shots.queued(stored)
             if shot_id is not None:
@@ -76,7 +76,7 @@ def insert(
     if known is None:
         store.marks.note(place)
     if shot_id is not None:
-        store.marks.recent.note(shots.mac_of(store, shot_id), payload, place)
+        store.marks.recent.note(shot_digest(store, shot_id), payload, place)
     doc.session, doc.seq = place.session, place.seq
     store.used_bytes += size_bytes
     store.unchecked_bytes += size_bytes

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from edged.transport.outbox_digests import consent_digest, shot_digest
 from edged.transport.outbox_forms import COPY_DAYS, remove_copies
 from edged.transport.outbox_gaps import add_gaps
 from edged.transport.outbox_missing import reconcile
@@ -296,10 +297,10 @@ def _chosen(store: Store, selector: PurgeSelector) -> tuple[list[Victim], list[b
         macs = [bytes(found[0]) for found in store.conn.execute("SELECT mac FROM shots")]
         return select(store, "1", ()), macs
     if selector.shot:
-        mac = store.vault.mac(b"shot", selector.shot.encode())
+        mac = shot_digest(store, selector.shot)
         return select(store, "shot_mac=?", (mac,)), [mac]
     if selector.consent:
-        mac = store.vault.mac(b"consent", selector.consent.encode())
+        mac = consent_digest(store, selector.consent)
         _withdraw(store, mac)
         return select(store, "row IN (SELECT row FROM consents WHERE mac=?)", (mac,)), []
     before = (selector.before_ms,)

@@ -24,11 +24,12 @@ from typing import Any
 
 import msgspec
 
-from edged.transport.outbox_cells import LARGEST, read_verdict
+from edged.transport.outbox_cells import LARGEST, read_verdict, sound_one
+from edged.transport.outbox_digests import consents_of, shot_digest
 from edged.transport.outbox_rows import Place
 from edged.transport.outbox_schema import ACKED, ASIDE, DAMAGED, PENDING, is_full
 from edged.transport.outbox_store import DATABASE, Store, unseal
-from edged.transport.wire import NAME
+from edged.transport.wire import NAME, ResultDoc
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ _COLUMNS = "session, camera, seq, state, again, created_ms, synced, bytes, slot,
 _ROWS = f"SELECT row, {_COLUMNS} FROM rows"  # noqa: S608 - a constant
 _STATE, _SIZE = 4, 8
 """Places in what that gives."""
+_RESULT = msgspec.json.Decoder(ResultDoc)
 _SPOILED = (sqlite3.Error, ValueError, TypeError, OverflowError)
 
 
@@ -162,7 +164,7 @@ def _note(store: Store, noted: dict[str, int], name: str, begun: int) -> None:
 def _take_row(store: Store, old: sqlite3.Connection, found: tuple[Any, ...]) -> int:
     row, *values = found
     try:
-        place, (state, *rest, size_bytes, slot, shot_mac) = values[:3], values[3:]
+        place, (state, *rest, size_bytes, slot, _shot_mac) = values[:3], values[3:]
         numbers = all(type(value) is int for value in (place[2], state, *rest, size_bytes, slot))
         numbers = numbers and all(isinstance(text, str) for text in place[:2])
         key = store.vault.read(slot) if numbers else None
@@ -170,13 +172,16 @@ def _take_row(store: Store, old: sqlite3.Connection, found: tuple[Any, ...]) -> 
         if key is None or body is None or state not in (PENDING, ACKED, ASIDE):
             return 0
         where = Place(*place)
-        if any(
-            unseal(key, part, sealed, where) is None
+        doc, picture = (
+            unseal(key, part, sealed, where)
             for part, sealed in zip((b"doc", b"picture"), body, strict=True)
-        ):
+        )
+        if doc is None or picture is None or size_bytes != len(body[0]) + len(body[1]):
             return 0
-        if size_bytes != len(body[0]) + len(body[1]):
-            return 0
+        result = _RESULT.decode(doc)
+        # What a purge will look for is taken from what was sealed, and from no cell that may
+        # be spoiled.
+        values[-1] = shot_mac = shot_digest(store, result.id)
         cursor = store.conn.execute(
             f"INSERT OR IGNORE INTO rows (kind, last, reason, {_COLUMNS})"  # noqa: S608
             " VALUES ('result', ?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -185,10 +190,13 @@ def _take_row(store: Store, old: sqlite3.Connection, found: tuple[Any, ...]) -> 
         if cursor.rowcount != 1:
             return 0
         new_row = cursor.lastrowid
+        if not sound_one(store.conn, "rows", "row", new_row):
+            store.conn.execute("DELETE FROM rows WHERE row=?", (new_row,))
+            return 0
         store.conn.execute("INSERT INTO bodies VALUES (?, ?, ?)", (new_row, *body))
         _take_shot_of(store, old, new_row, shot_mac)
-        for (mac,) in old.execute("SELECT mac FROM consents WHERE row=?", (row,)).fetchall():
-            store.conn.execute("INSERT OR IGNORE INTO consents VALUES (?, ?)", (mac, new_row))
+        for mac in consents_of(store, result):
+            store.conn.execute("INSERT INTO consents VALUES (?, ?)", (mac, new_row))
     except _SPOILED as error:
         if isinstance(error, sqlite3.Error) and is_full(error):
             raise
@@ -219,6 +227,8 @@ def _take_shot(store: Store, shot: tuple[Any, ...]) -> None:
             "INSERT OR IGNORE INTO shots (mac, payload_mac, verdict, at_ms) VALUES (?, ?, ?, ?)",
             (mac, payload_mac, verdict, at_ms),
         )
+        if not sound_one(store.conn, "shots", "mac", mac):
+            store.conn.execute("DELETE FROM shots WHERE mac=?", (mac,))
 
 
 def _both_ways(old: sqlite3.Connection, query: str, order: str) -> Iterator[tuple[Any, ...]]:

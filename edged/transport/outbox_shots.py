@@ -9,6 +9,7 @@ import msgspec
 
 from edged.errors import FrameError
 from edged.transport.outbox_cells import read_verdict
+from edged.transport.outbox_digests import shot_digest
 from edged.transport.outbox_gaps import is_lost
 from edged.transport.outbox_load import read_body
 from edged.transport.outbox_recent import Seen, short
@@ -32,7 +33,7 @@ def find(
     found = store.conn.execute(
         "SELECT shots.payload_mac, shots.verdict, rows.row, rows.slot, rows.session, rows.camera,"
         " rows.seq FROM shots LEFT JOIN rows ON rows.row = shots.row WHERE shots.mac=?",
-        (mac_of(store, shot_id),),
+        (shot_digest(store, shot_id),),
     ).fetchone()
     if found is None:
         return _saved(store, shot_id, payload)
@@ -51,7 +52,7 @@ def _saved(store: Store, shot_id: str, payload: PayloadMac | None) -> Known | No
     Raises:
         FrameError: the id came with another payload.
     """
-    seen = store.marks.recent.find(mac_of(store, shot_id))
+    seen = store.marks.recent.find(shot_digest(store, shot_id))
     if seen is None:
         return None
     found = store.conn.execute(
@@ -82,7 +83,7 @@ def lost_place(store: Store, shot_id: str, payload: PayloadMac | None, camera: s
     Raises:
         FrameError: the id came with another payload.
     """
-    seen = store.marks.recent.find(mac_of(store, shot_id))
+    seen = store.marks.recent.find(shot_digest(store, shot_id))
     if seen is None or seen.place.camera != camera or not is_lost(store, seen.place):
         return None
     _require_same(seen, payload)
@@ -121,15 +122,10 @@ def write(
     store.conn.execute(
         "INSERT INTO shots (mac, payload_mac, verdict, row, at_ms) VALUES (?, ?, ?, ?, ?)",
         (
-            mac_of(store, shot_id),
+            shot_digest(store, shot_id),
             None if payload is None else payload.value,
             msgspec.json.encode(bare),
             row,
             store.now_ms(),
         ),
     )
-
-
-def mac_of(store: Store, shot_id: str) -> bytes:
-    """What stands for a shot's id on the disk."""
-    return store.vault.mac(b"shot", shot_id.encode())

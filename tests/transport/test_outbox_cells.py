@@ -21,6 +21,10 @@ SPOILED = {
     "a verdict that is a number": "UPDATE shots SET verdict=5",
     "a description that is a fraction": "INSERT OR REPLACE INTO meta VALUES ('told', 1.5)",
     "a clock that is bytes": "INSERT OR REPLACE INTO meta VALUES ('seen', x'7b7d')",
+    "a result without the digest of its id": "UPDATE rows SET shot_mac=NULL WHERE row=2",
+    "a result without a key": "UPDATE rows SET slot=NULL WHERE row=2",
+    "a result of a far future": "UPDATE rows SET created_ms=9223372036854775807 WHERE row=2",
+    "a verdict of a far future": "UPDATE shots SET at_ms=9223372036854775807",
     "a note of a purge cut short": "UPDATE meta SET value=x'00' WHERE name='purge'",
 }
 
@@ -50,6 +54,8 @@ def test_a_spoiled_cell_is_damage_at_the_start(tmp_path, statement):
         for row in box.pending(20):
             assert box.load(row) is not None
         put(box)
+    with closing(Outbox.open(tmp_path / "o", on_event=lambda name, *_: events.append(name))):
+        assert events == ["outbox-damaged"]  # nothing spoiled came over
 
 
 def test_what_edged_writes_is_sound(tmp_path):

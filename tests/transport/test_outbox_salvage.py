@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -16,7 +18,7 @@ from disk.disk import Disk, recorder, recording, records
 from outbox_kit import put
 
 from edged.transport import outbox_salvage
-from edged.transport.outbox import Outbox, OutboxLimits
+from edged.transport.outbox import Outbox, OutboxLimits, PurgeSelector
 from edged.transport.outbox_schema import PENDING
 
 PAGE_BYTES = 8192
@@ -163,3 +165,23 @@ def test_without_room_for_all_the_unsent_come_first(damaged, whole, monkeypatch)
     assert states == {PENDING}
     assert len(pictures) + len(gaps) == 60
     assert ("outbox-damaged", "no-room", {"saved": len(pictures)}) in events
+
+
+@pytest.mark.parametrize(
+    "harm",
+    ["DELETE FROM consents", "UPDATE consents SET mac=zeroblob(32)", "UPDATE consents SET mac=7"],
+)
+def test_a_purge_by_consent_takes_what_was_saved(tmp_path, harm):
+    """What the result names counts, and not the table beside it, which may be what is damaged."""
+    folder = tmp_path / "o"
+    with closing(Outbox.open(folder)) as box:
+        shot = put(box, consents=("ref-1",))
+        other = put(box, consents=("ref-2",))
+    with closing(sqlite3.connect(folder / "outbox.db")) as conn, conn:
+        conn.execute(harm)
+        conn.execute("UPDATE counters SET camera=x'7b7d'")  # sets it aside
+    with closing(Outbox.open(folder)) as box:
+        receipt = box.purge(PurgeSelector(consent="ref-1"))
+        assert receipt.rows == 1
+        assert box.lookup(shot, shot.encode()).verdict.reason == "purged"
+        assert box.lookup(other, other.encode()).picture is not None
