@@ -13,6 +13,7 @@ Runs under the outbox's lock; knows nothing of the uplink.
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from edged.fresh_file import sync_folder
 from edged.transport.outbox_digests import consent_digest, shot_digest
 from edged.transport.outbox_forms import COPY_DAYS, remove_copies
 from edged.transport.outbox_gaps import add_gaps
@@ -341,4 +343,6 @@ def _remove_damaged(store: Store) -> None:
                 size = path.stat().st_size
                 file.write(bytes(size))
                 file.flush()
+                os.fdatasync(file.fileno())
         path.unlink()
+    sync_folder(store.folder)

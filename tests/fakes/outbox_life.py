@@ -18,11 +18,13 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 from outbox_kit import Clock, picture, result  # noqa: E402
 
 from edged.transport.outbox import Outbox, OutboxLimits, PurgeSelector  # noqa: E402
+from edged.transport.outbox_digests import consent_digest  # noqa: E402
 from edged.transport.outbox_schema import PENDING  # noqa: E402
 from edged.transport.wire import answer  # noqa: E402
 from edged.verdicts import Reason, Verdict  # noqa: E402
 
 CAMERAS = ("booth", "door")
+CONSENTS = tuple(f"c{number}" for number in range(8))
 LIMITS = OutboxLimits(max_bytes=400_000, retention_s=90.0)
 STEP_S = 2.0
 _DOC_BYTES = 8192
@@ -69,11 +71,13 @@ class Life:
         shot = str(uuid.UUID(int=self.chance.getrandbits(128)))
         camera = self.chance.choice(CAMERAS)
         seed, size = self.chance.getrandbits(32), self.chance.choice((300, 3000, 40_000))
-        consent = self.chance.choice(("", "c1", "c2", "c3"))
+        consent = self.chance.choice(("", *CONSENTS))
         stream = self.chance.random() < 0.2
         image = picture(size, seed)
         store = self.box._store
-        say(do="put", takes=store.used_bytes + size + _DOC_BYTES > LIMITS.max_bytes)
+        digest = consent_digest(store, consent).hex()
+        takes = store.used_bytes + size + _DOC_BYTES > LIMITS.max_bytes
+        say(do="put", takes=takes, digest=digest)
         verdict = self.box.put(
             result(image, camera, shot, (consent,) if consent else ()), image,
             shot_id=None if stream else shot, payload=None if stream else shot.encode(),
@@ -86,6 +90,7 @@ class Life:
             seq=verdict.seq,
             picture=[size, seed],
             consent=consent,
+            digest=digest,
             stream=stream,
             key=store.vault.read(slot).hex(),
             **self.there(),
@@ -124,10 +129,10 @@ class Life:
 
     def purge(self) -> None:
         """By consent, by shot, or all."""
-        kind = self.chance.choices(("consent", "shot", "all"), (6, 6, 1))[0]
+        kind = self.chance.choices(("consent", "shot", "all"), (6, 6, 2))[0]
         words: dict[str, object] = {"all": True}
         if kind == "consent":
-            words = {"consent": self.chance.choice(("c1", "c2", "c3"))}
+            words = {"consent": self.chance.choice(CONSENTS)}
         elif kind == "shot":
             words = {"shot": self.chance.choice(self.shots or [str(uuid.uuid4())])}
         say(do="purge", **words)

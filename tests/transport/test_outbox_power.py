@@ -35,6 +35,8 @@ CUTS = 60
 LIFE = Path(__file__).parents[1] / "fakes" / "outbox_life.py"
 KEPT = OutboxLimits(retention_s=1e9, unsent_max_age_s=1e9)
 """Nothing goes while it is looked at."""
+OLD_KEYS = random.Random(1).randbytes(64)
+"""Of a key file that was set aside before."""
 Number = tuple[str, int]
 """Camera and sequence number."""
 
@@ -49,6 +51,8 @@ class Promises:
         at_risk: those that something was about to take.
         waiting: those that a broker which forgot everything must get again.
         verdicts: shots that were answered without a result.
+        emptied: a purge of everything was answered.
+        withdrawn: digests of consents that a purge has taken and no result has named since.
     """
 
     def __init__(self) -> None:
@@ -58,32 +62,46 @@ class Promises:
         self.at_risk: set[Number] = set()
         self.waiting: set[Number] = set()
         self.verdicts: set[str] = set()
+        self.withdrawn: set[str] = set()
+        self.emptied = False
         self._part = b""
 
-    def hear(self, data: bytes) -> None:
-        """The next bytes of standard output."""
+    def hear(self, data: bytes) -> bool:
+        """The next bytes of standard output; whether they answer a purge."""
         *lines, self._part = (self._part + data).split(b"\n")
-        for line in lines:
-            self._take(json.loads(line))
+        said = [json.loads(line) for line in lines]
+        for words in said:
+            self._begin(words) if "do" in words else self._end(words)
+        return any(words.get("done") == "purge" for words in said)
 
-    def _take(self, words: dict[str, Any]) -> None:
-        if words.get("done") == "purge":
-            self.purged |= self.at_risk
+    def _begin(self, words: dict[str, Any]) -> None:
         self.at_risk = set(self.there) if words.get("takes") else set()
-        if words.get("do") == "purge":
-            # A shot whose result is gone already can be buried, a consent goes with its row.
-            within = self.there if "consent" in words else self.results
-            self.at_risk = {n for n in within if _meant(words, self.results[n])}
-            if "all" in words:
-                self.verdicts.clear()
-        if words.get("done") == "put":
-            self.results[words["camera"], words["seq"]] = words
-        if words.get("done") == "remember":
-            self.verdicts.add(words["shot"])
-        if words.get("do") in {"ack", "aside"}:
-            self.waiting = set()
-        if words.get("done") == "requeue":
-            self.waiting = {(camera, seq) for camera, seq in words["waiting"]}
+        match words["do"]:
+            case "put":
+                self.withdrawn.discard(words["digest"])
+            case "ack" | "aside":
+                self.waiting = set()
+            case "purge":
+                # A shot whose result is gone already can be buried, a consent goes with its row.
+                within = self.there if "consent" in words else self.results
+                self.at_risk = {n for n in within if _meant(words, self.results[n])}
+                if "all" in words:
+                    self.verdicts.clear()
+
+    def _end(self, words: dict[str, Any]) -> None:
+        match words["done"]:
+            case "put":
+                self.results[words["camera"], words["seq"]] = words
+            case "remember":
+                self.verdicts.add(words["shot"])
+            case "requeue":
+                self.waiting = {(camera, seq) for camera, seq in words["waiting"]}
+            case "purge":
+                self.purged |= self.at_risk
+                self.emptied |= words.get("all", False)
+                if "shot" not in words:
+                    self.withdrawn |= {self.results[number]["digest"] for number in self.at_risk}
+        self.at_risk = set()
         if "there" in words:
             self.there = {(camera, seq) for camera, seq in words["there"]}
 
@@ -107,7 +125,8 @@ class Cut(NamedTuple):
 def cuts(folder: Path, library: Path, seed: int, *, lying: bool = False) -> Iterator[Cut]:
     """Points of a life, each gone when the next one is asked for."""
     root, journal = folder / "root", folder / "journal"
-    root.mkdir()
+    (root / "outbox").mkdir(mode=0o700, parents=True)
+    (root / "outbox" / "outbox.keys.damaged-1").write_bytes(OLD_KEYS)
     (root / "said").touch()
     disk, promises = Disk(root, lying=lying), Promises()
     said = (root / "said").stat().st_ino
@@ -120,11 +139,12 @@ def cuts(folder: Path, library: Path, seed: int, *, lying: bool = False) -> Iter
     chance = random.Random(seed)
     points = set(chance.sample(range(sum(1 for _ in records(journal))), CUTS))
     for number, done in enumerate(records(journal)):
+        purged = False
         if done.inode == said:
-            promises.hear(done.data)
+            purged = promises.hear(done.data)
         else:
             disk.take(done)
-        if number in points:
+        if number in points or purged:  # the moment in which most was promised
             with tempfile.TemporaryDirectory(dir=folder) as left:
                 disk.cut(chance, Path(left))
                 yield Cut(Path(left) / "outbox", promises, f"seed {seed}, record {number}")
@@ -138,10 +158,13 @@ def check(cut: Cut) -> None:
     """
     promises, where = cut.promises, cut.where
     gone = {number for number in promises.results if number not in promises.there}
-    raw = b"".join(path.read_bytes() for path in cut.outbox.iterdir()) if gone else b""
+    raw = b"".join(path.read_bytes() for path in cut.outbox.iterdir())
+    assert not (promises.emptied and OLD_KEYS in raw), f"{where}: old keys are still there"
     for number in gone:
         key = bytes.fromhex(promises.results[number]["key"])
         assert key not in raw, f"{where}: the key of {number} is still there"
+    for digest in promises.withdrawn:
+        assert bytes.fromhex(digest) not in raw, f"{where}: a purged consent is still named"
     events: list[str] = []
     clock = Clock()
     clock.pass_s(STEPS * 10)
