@@ -23,7 +23,7 @@ import zmq
 from zmq.utils import z85
 
 from edged.errors import OperatorError
-from edged.fresh_file import write_fresh
+from edged.fresh_file import sync_folder, write_fresh
 from edged.transport.lan import DEVICE_KEY
 
 _MAX_BYTES = 4096
@@ -111,6 +111,7 @@ def revoke(folder: Path, camera: str) -> bytes:
     path = _camera_path(folder, camera)
     try:
         path.unlink()
+        sync_folder(path.parent)  # or a power cut lets it in again
     except OSError as error:
         raise _unwritable(path, error) from error
     return public
