@@ -1,4 +1,4 @@
-"""Puts files in their places so that a power cut leaves the old one or the new, and whole."""
+"""Puts files in their places, and takes them away, so that a power cut changes nothing after it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,23 @@ def write_fresh(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     except OSError:
         part.unlink(missing_ok=True)
         raise
+    sync_folder(path.parent)
+
+
+def destroy(path: Path) -> None:
+    """Overwrite a file in place and remove it; it is gone for good when this returns.
+
+    What a flash controller or a copy-on-write filesystem keeps of it is not reached.
+
+    Raises:
+        OSError: it is not there, is a link, or the disk did not take it.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(handle, "wb") as file:
+        file.write(bytes(os.fstat(handle).st_size))
+        file.flush()
+        os.fsync(handle)
+    path.unlink()
     sync_folder(path.parent)
 
 

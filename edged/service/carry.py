@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 
 from edged.errors import OperatorError
-from edged.fresh_file import write_fresh
+from edged.fresh_file import destroy, write_fresh
 from edged.service.plan import Step
 
 _PATIENCE_S = 120
@@ -40,7 +40,9 @@ def _done(step: Step) -> str:
 def _do(step: Step) -> str:
     if step.kind == "write":
         write_fresh(step.path, step.text.encode())
-    elif step.kind == "remove":
+    elif step.kind == "destroy" and step.path.is_file() and not step.path.is_symlink():
+        destroy(step.path)
+    elif step.kind in ("remove", "destroy"):
         if step.path.is_dir() and not step.path.is_symlink():
             shutil.rmtree(step.path)
         elif step.path.exists() or step.path.is_symlink():

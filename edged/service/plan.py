@@ -16,7 +16,7 @@ from edged.errors import ConfigError
 from edged.resources import data_folder
 from edged.transport.lan import parse_address
 
-Kind = Literal["write", "keep", "run", "remove", "try"]
+Kind = Literal["write", "keep", "run", "remove", "destroy", "try"]
 
 LAN_SOCKET = "edged-frames.socket"
 UNITS = (
@@ -49,7 +49,8 @@ class Step:
 
     Attributes:
         kind: "write" a file, "keep" one that is there, "run" a program, "try" one whose
-            failure does not matter, "remove" a file or folder.
+            failure does not matter, "remove" a file or folder, "destroy" a file: overwrite it,
+            too.
         path: of the file.
         text: of the file to be written.
         argv: of the program.
@@ -125,7 +126,11 @@ def uninstall_steps(root: Path, *, purge: bool) -> list[Step]:
     if purge:
         # The keys first: whatever is interrupted after them, stored pictures are worthless.
         outbox = root / STATE.relative_to("/") / "outbox"
-        steps.append(Step("remove", "keys of stored pictures", outbox / "outbox.keys"))
+        aside = sorted(outbox.glob("*.key*.damaged-*"))
+        steps += [
+            Step("destroy", "keys of stored pictures", path)
+            for path in (outbox / "outbox.keys", outbox / "receipt.key", *aside)
+        ]
     ours = (*(_UNIT_DIR / name for name in UNITS), _SYSUSERS, _TMPFILES, _WANTS)
     steps += [
         Step("remove", "put there by edged install", root / path.relative_to("/")) for path in ours

@@ -13,7 +13,6 @@ Runs under the outbox's lock; knows nothing of the uplink.
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from edged.fresh_file import sync_folder
+from edged.fresh_file import destroy, sync_folder
 from edged.transport.outbox_digests import consent_digest, shot_digest
 from edged.transport.outbox_forms import COPY_DAYS, remove_copies
 from edged.transport.outbox_gaps import add_gaps
@@ -339,10 +338,7 @@ def _remove_damaged(store: Store) -> None:
     """A purge of everything takes files that were set aside with it."""
     for path in store.folder.glob(f"*{DAMAGED}*"):
         if path.name.startswith(KEYS):
-            with path.open("r+b") as file:
-                size = path.stat().st_size
-                file.write(bytes(size))
-                file.flush()
-                os.fdatasync(file.fileno())
-        path.unlink()
+            destroy(path)
+        else:
+            path.unlink()
     sync_folder(store.folder)

@@ -45,6 +45,23 @@ for number in range(5):
     assert seen == {-1, 0, 1, 2, 3, 4}
 
 
+def test_a_file_that_was_destroyed(tmp_path, root, library):
+    """Once it has been said, nothing of it is left under any name."""
+    (root / "keys").write_bytes(b"secret" * 1000)
+    code = """
+import pathlib, sys
+from edged.fresh_file import destroy
+destroy(pathlib.Path(sys.argv[1]) / "keys")
+print("gone", flush=True)
+"""
+    seen = set()
+    for left, said in every_cut(library, tmp_path, root, code):
+        there = any(b"secret" in path.read_bytes() for path in left.iterdir())
+        seen.add((bool(said), there))
+    assert (True, True) not in seen
+    assert {(False, True), (True, False)} <= seen
+
+
 def test_a_key_file_while_it_is_wrapped(tmp_path, root, library):
     """A master key that is given for the first time: every key is readable under it, always."""
     vault = Vault(root / "keys")

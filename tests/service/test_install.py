@@ -104,9 +104,17 @@ def test_uninstall_keeps_state_and_purge_removes_all(tmp_path):
     edited = tmp_path / "etc/systemd/system/edged-camera@booth.service.d/override.conf"
     edited.parent.mkdir()
     edited.write_text("[Service]\n")
+    other = tmp_path / "elsewhere"
+    other.write_bytes(b"not ours")
+    aside = keys.with_name("outbox.keys.damaged-20260101T000000Z")
+    aside.write_bytes(b"older")
+    keys.with_name("receipt.key").symlink_to(other)
     order = []
-    carry_out(uninstall_steps(tmp_path, purge=True), lambda step, _: order.append(step.path))
-    assert files(tmp_path) == set()
+    with keys.open("rb") as still, aside.open("rb") as still_aside:
+        carry_out(uninstall_steps(tmp_path, purge=True), lambda step, _: order.append(step.path))
+        assert still.read() + still_aside.read() == bytes(6)  # on the disk, too
+    assert files(tmp_path) == {"elsewhere"}
+    assert other.read_bytes() == b"not ours"
     assert order[0] == keys
 
 
