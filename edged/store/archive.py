@@ -58,11 +58,7 @@ def opened_member(path: Path, origin: str, member: str, limit_bytes: int) -> Ite
         with zipfile.ZipFile(path) as packed:
             entries = packed.infolist()
             check_entries(entries, origin, limit_bytes)
-            fitting = [
-                entry
-                for entry in entries
-                if not entry.is_dir() and entry.filename.rpartition("/")[2] == member
-            ]
+            fitting = [one for one in entries if one.filename.rpartition("/")[2] == member]
             if len(fitting) != 1:
                 raise ModelError(f"{origin} holds {len(fitting)} files {member}, not one")
             with _stream(packed, fitting[0]) as stream:
@@ -101,8 +97,10 @@ def check_entries(entries: list[zipfile.ZipInfo], origin: str, limit_bytes: int)
 def _wrong_with(entry: zipfile.ZipInfo) -> str:
     name = entry.orig_filename
     kind = stat.S_IFMT(entry.external_attr >> 16)
+    if not entry.filename:
+        name = "/"  # none at all: Python's own reader fails on it
     if name.startswith(("/", "\\")) or name[1:2] == ":" or "\\" in name or "\0" in name:
-        return "is named as an absolute or foreign path"
+        return "is named as an absolute or foreign path, or not at all"
     if ".." in name.split("/"):
         return "leads out of its folder"
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):

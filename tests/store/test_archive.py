@@ -60,12 +60,23 @@ def zip64():
 
 
 GOOD = ("a.onnx", b"weights")
+
+
+def nameless():
+    """An entry whose name is its comment, in the directory."""
+    data = bytearray(archive(("x", b"x"), GOOD))
+    at = data.find(b"PK\x01\x02")
+    data[at + 28 : at + 34] = struct.pack("<HHH", 0, 0, 1)
+    return bytes(data)
+
+
 HOSTILE = {
     "traversal": (archive(("../../etc/x", b"x"), GOOD), "leads out of its folder"),
     "traversal inside": (archive(("p/../../x", b"x"), GOOD), "leads out of its folder"),
     "absolute": (archive(("/etc/x", b"x"), GOOD), "absolute or foreign"),
     "drive": (foreign("C:evil"), "absolute or foreign"),
     "backslash": (foreign("..\\..\\evil"), "absolute or foreign"),
+    "nameless": (nameless(), "or not at all"),
     "link": (archive((link("l"), b"/etc/passwd"), GOOD), "is a link or a device"),
     "bomb": (archive(("b", bytes(64 << 20)), GOOD), "times its size"),
     "large": (
