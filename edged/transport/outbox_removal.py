@@ -12,7 +12,9 @@ Runs under the outbox's lock; knows nothing of the uplink.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -36,7 +38,7 @@ from edged.transport.outbox_rows import (
 )
 from edged.transport.outbox_salvage import salvage
 from edged.transport.outbox_schema import ACKED, DAMAGED, PENDING, is_full, note_purge
-from edged.transport.outbox_store import KEYS, Store
+from edged.transport.outbox_store import DATABASE, KEYS, Store
 from edged.transport.vault import SlotState
 from edged.transport.wire import answer
 from edged.verdicts import Reason, Verdict
@@ -232,6 +234,7 @@ def purge(store: Store, selector: PurgeSelector) -> PurgeReceipt:
     finally:
         store.conn.execute("PRAGMA secure_delete=FAST")
     truncated = truncate_log(store)
+    _sync_log(store)
     log.info("outbox: purged %d rows, %d keys destroyed", len(victims), keys)
     removed = _ranges(victims)
     return PurgeReceipt(
@@ -290,6 +293,16 @@ def truncate_log(store: Store) -> bool:
         busy = True
     store.checkpoint_due = bool(busy)
     return not busy
+
+
+def _sync_log(store: Store) -> None:
+    """Make the log's new end last: SQLite does not, and a power cut would bring it all back."""
+    with contextlib.suppress(FileNotFoundError):
+        handle = os.open(store.folder / f"{DATABASE}-wal", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _chosen(store: Store, selector: PurgeSelector) -> tuple[list[Victim], list[bytes]]:
