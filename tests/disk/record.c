@@ -39,6 +39,8 @@ static char root[PATH_MAX];
 static size_t root_length;
 static uint64_t watched[FDS];
 
+#define MAKES(flags) (((flags) & O_CREAT) || ((flags) & O_TMPFILE) == O_TMPFILE)
+
 #define REAL(name, type, ...)                                                         \
     static type (*real)(__VA_ARGS__);                                                 \
     if (real == NULL) real = (type (*)(__VA_ARGS__))dlsym(RTLD_NEXT, name)
@@ -110,7 +112,7 @@ static int opened(int fd, const char *path, int flags, int fresh)
         REAL(#name, int, const char *, int, ...);                                     \
         va_list more;                                                                 \
         va_start(more, flags);                                                        \
-        int mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, int) : 0;             \
+        int mode = MAKES(flags) ? va_arg(more, int) : 0;                              \
         va_end(more);                                                                 \
         pthread_mutex_lock(&lock);                                                    \
         int fresh = (flags & O_CREAT) && access(path, F_OK) != 0;                     \
@@ -127,7 +129,7 @@ OPEN(open64)
         REAL(#name, int, int, const char *, int, ...);                                \
         va_list more;                                                                 \
         va_start(more, flags);                                                        \
-        int mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, int) : 0;             \
+        int mode = MAKES(flags) ? va_arg(more, int) : 0;                              \
         va_end(more);                                                                 \
         pthread_mutex_lock(&lock);                                                    \
         int fresh = (flags & O_CREAT) && faccessat(folder, path, F_OK, 0) != 0;       \
