@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+_BLOCK_BYTES = 1 << 20
+
 
 def write_fresh(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Write beside it, onto the disk, then rename; makes the folder where it is absent.
@@ -38,7 +40,9 @@ def destroy(path: Path) -> None:
     """
     handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(handle, "wb") as file:
-        file.write(bytes(os.fstat(handle).st_size))
+        left = os.fstat(handle).st_size
+        while left > 0:
+            left -= file.write(bytes(min(left, _BLOCK_BYTES)))
         file.flush()
         os.fsync(handle)
     path.unlink()

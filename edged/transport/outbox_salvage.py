@@ -194,9 +194,9 @@ def _take_row(store: Store, old: sqlite3.Connection, found: tuple[Any, ...]) -> 
             store.conn.execute("DELETE FROM rows WHERE row=?", (new_row,))
             return 0
         store.conn.execute("INSERT INTO bodies VALUES (?, ?, ?)", (new_row, *body))
-        _take_shot_of(store, old, new_row, shot_mac)
         for mac in consents_of(store, result):
             store.conn.execute("INSERT INTO consents VALUES (?, ?)", (mac, new_row))
+        _take_shot_of(store, old, new_row, shot_mac)
     except _SPOILED as error:
         if isinstance(error, sqlite3.Error) and is_full(error):
             raise
@@ -207,10 +207,12 @@ def _take_row(store: Store, old: sqlite3.Connection, found: tuple[Any, ...]) -> 
 def _take_shot_of(
     store: Store, old: sqlite3.Connection, new_row: int | None, shot_mac: bytes
 ) -> None:
-    """The verdict of a saved row, pointing at where it is now."""
-    found = old.execute(
-        "SELECT mac, payload_mac, verdict, at_ms FROM shots WHERE mac=?", (shot_mac,)
-    ).fetchone()
+    """The verdict of a saved row, pointing at where it is now; its result tells a lost one."""
+    found = None
+    with contextlib.suppress(sqlite3.Error):
+        found = old.execute(
+            "SELECT mac, payload_mac, verdict, at_ms FROM shots WHERE mac=?", (shot_mac,)
+        ).fetchone()
     if found is not None:
         _take_shot(store, found)
         store.conn.execute("UPDATE shots SET row=? WHERE mac=?", (new_row, shot_mac))

@@ -169,7 +169,13 @@ def test_without_room_for_all_the_unsent_come_first(damaged, whole, monkeypatch)
 
 @pytest.mark.parametrize(
     "harm",
-    ["DELETE FROM consents", "UPDATE consents SET mac=zeroblob(32)", "UPDATE consents SET mac=7"],
+    [
+        "DELETE FROM consents",
+        "UPDATE consents SET mac=zeroblob(32)",
+        "UPDATE consents SET mac=7",
+        "DROP TABLE consents",
+        "DROP TABLE shots",
+    ],
 )
 def test_a_purge_by_consent_takes_what_was_saved(tmp_path, harm):
     """What the result names counts, and not the table beside it, which may be what is damaged."""
