@@ -126,10 +126,13 @@ def uninstall_steps(root: Path, *, purge: bool) -> list[Step]:
     if purge:
         # The keys first: whatever is interrupted after them, stored pictures are worthless.
         outbox = root / STATE.relative_to("/") / "outbox"
-        aside = sorted(outbox.glob("*.key*.damaged-*"))
         steps += [
-            Step("destroy", "keys of stored pictures", path)
-            for path in (outbox / "outbox.keys", outbox / "receipt.key", *aside)
+            Step("destroy", "keys of stored pictures", outbox / "outbox.keys"),
+            Step("destroy", "key of receipts", outbox / "receipt.key"),
+        ]
+        steps += [
+            Step("destroy", "keys that were set aside", path)
+            for path in sorted(outbox.glob("*.key*.damaged-*"))
         ]
     ours = (*(_UNIT_DIR / name for name in UNITS), _SYSUSERS, _TMPFILES, _WANTS)
     steps += [

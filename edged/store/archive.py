@@ -97,9 +97,8 @@ def check_entries(entries: list[zipfile.ZipInfo], origin: str, limit_bytes: int)
 def _wrong_with(entry: zipfile.ZipInfo) -> str:
     name = entry.orig_filename
     kind = stat.S_IFMT(entry.external_attr >> 16)
-    if not entry.filename:
-        name = "/"  # none at all: Python's own reader fails on it
-    if name.startswith(("/", "\\")) or name[1:2] == ":" or "\\" in name or "\0" in name:
+    absolute = name.startswith(("/", "\\")) or name[1:2] == ":"
+    if not entry.filename or absolute or "\\" in name or "\0" in name:
         return "is named as an absolute or foreign path, or not at all"
     if ".." in name.split("/"):
         return "leads out of its folder"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from debian_parts import program
-from disk.disk import SECTOR_BYTES, Disk, recorder, recording, records
+from disk.disk import SECTOR_BYTES, recorder
+from disk.power_kit import Play
 
 DATABASE = """
 import os, pathlib, sqlite3, sys
@@ -56,16 +54,19 @@ def record(tmp_path, library, code):
     """What a program did to an empty folder: the folder, and a disk that took it."""
     root = tmp_path / "root"
     root.mkdir()
-    (root / "said").touch()
-    disk = Disk(root)
-    with (root / "said").open("ab") as said:
-        subprocess.run(
-            [sys.executable, "-c", code, str(root)], check=True, stdout=said,
-            env={**os.environ, **recording(library, root, tmp_path / "journal")},
-        )  # fmt: skip
-    for done in records(tmp_path / "journal"):
-        disk.take(done)
-    return root, disk
+    play = Play(library, tmp_path, root, ["-c", code, str(root)])
+    for _step in play:
+        pass
+    return root, play.disk
+
+
+def cuts(tmp_path, disk, count):
+    """What is left of a disk, again and again."""
+    for seed in range(count):
+        left = tmp_path / f"left{seed}"
+        left.mkdir()
+        disk.cut(random.Random(seed), left)
+        yield left
 
 
 class Kept(random.Random):
@@ -106,17 +107,14 @@ os.pwrite(fd, b"c" * 100, 4000)
 """
     _root, disk = record(tmp_path, library, code)
     seen = set()
-    for seed in range(300):
-        left = tmp_path / f"left{seed}"
-        left.mkdir()
-        disk.cut(random.Random(seed), left)
+    for left in cuts(tmp_path, disk, 300):
         data = (left / "file").read_bytes()
         assert data[:2048] == b"a" * 2048
         sectors = [data[at : at + SECTOR_BYTES] for at in range(2048, 4096, SECTOR_BYTES)]
         assert all(one in (b"a" * 512, b"b" * 512) for one in sectors[:3])
         # A write into a sector does not come without the one before it.
-        later = b"b" * 416 + b"c" * 96  # 100 bytes from 4000 on
-        assert sectors[3] in (b"a" * 512, b"b" * 512, later[:416] + b"c" * 96)
+        later = b"b" * 416 + b"c" * 96  # from byte 4000 on
+        assert sectors[3] in (b"a" * 512, b"b" * 512, later)
         seen.add(tuple(one[:1] for one in sectors))
     assert len(seen) == 2**4
 
@@ -134,10 +132,7 @@ for name in ("one", "two", "three"):
 """
     _root, disk = record(tmp_path, library, code)
     seen = set()
-    for seed in range(100):
-        left = tmp_path / f"left{seed}"
-        left.mkdir()
-        disk.cut(random.Random(seed), left)
+    for left in cuts(tmp_path, disk, 100):
         found = files(left)
         del found["said"]
         assert all(data == name.removesuffix(".part").encode() for name, data in found.items())
@@ -152,10 +147,7 @@ def test_sqlite_without_syncs_is_damaged(tmp_path, library):
     """The cuts are hard enough for a database that does not ask for what it needs."""
     _root, disk = record(tmp_path, library, DATABASE.replace("MODE", "synchronous=OFF"))
     damaged = 0
-    for seed in range(40):
-        left = tmp_path / f"left{seed}"
-        left.mkdir()
-        disk.cut(random.Random(seed), left)
+    for left in cuts(tmp_path, disk, 40):
         db = sqlite3.connect(left / "a.db")
         try:
             fine = db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import secrets
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 from debian_parts import program
-from disk.disk import Disk, recorder, recording, records
+from disk.disk import recorder
+from disk.power_kit import Play
 from fakes.outbox_life import CAMERAS
 from outbox_kit import Clock, picture, put
 from shots import say
@@ -35,7 +34,7 @@ CUTS = 60
 LIFE = Path(__file__).parents[1] / "fakes" / "outbox_life.py"
 KEPT = OutboxLimits(retention_s=1e9, unsent_max_age_s=1e9)
 """Nothing goes while it is looked at."""
-OLD_KEYS = random.Random(1).randbytes(64)
+OLD_KEYS = Random(1).randbytes(64)
 """Of a key file that was set aside before."""
 Number = tuple[str, int]
 """Camera and sequence number."""
@@ -124,29 +123,21 @@ class Cut(NamedTuple):
 
 def cuts(folder: Path, library: Path, seed: int, *, lying: bool = False) -> Iterator[Cut]:
     """Points of a life, each gone when the next one is asked for."""
-    root, journal = folder / "root", folder / "journal"
+    root = folder / "root"
     (root / "outbox").mkdir(mode=0o700, parents=True)
     (root / "outbox" / "outbox.keys.damaged-1").write_bytes(OLD_KEYS)
-    (root / "said").touch()
-    disk, promises = Disk(root, lying=lying), Promises()
-    said = (root / "said").stat().st_ino
-    with (root / "said").open("ab") as file:
-        subprocess.run(
-            [sys.executable, str(LIFE), str(root / "outbox"), str(seed), str(STEPS)],
-            check=True, stdout=file, stderr=subprocess.DEVNULL, timeout=120,
-            env={**os.environ, **recording(library, root, journal)},
-        )  # fmt: skip
-    chance = random.Random(seed)
-    points = set(chance.sample(range(sum(1 for _ in records(journal))), CUTS))
-    for number, done in enumerate(records(journal)):
-        purged = False
-        if done.inode == said:
-            purged = promises.hear(done.data)
-        else:
-            disk.take(done)
+    argv = [str(LIFE), str(root / "outbox"), str(seed), str(STEPS)]
+    play, promises, chance = (
+        Play(library, folder, root, argv, lying=lying),
+        Promises(),
+        Random(seed),
+    )
+    points = set(chance.sample(range(len(play.ops)), CUTS))
+    for number, said in play:
+        purged = promises.hear(said)
         if number in points or purged:  # the moment in which most was promised
             with tempfile.TemporaryDirectory(dir=folder) as left:
-                disk.cut(chance, Path(left))
+                play.disk.cut(chance, Path(left))
                 yield Cut(Path(left) / "outbox", promises, f"seed {seed}, record {number}")
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 from debian_parts import program
-from disk.disk import Disk, recorder, recording, records
+from disk.disk import recorder
+from disk.power_kit import Play
 from outbox_kit import put
 
 from edged.transport import outbox_salvage
@@ -95,21 +93,14 @@ def whole(damaged: Path, tmp_path: Path) -> tuple[dict, set]:
 def test_the_power_goes_while_rows_are_saved(damaged, whole, tmp_path):
     """At any point of it: the next start saves what is left to be saved."""
     library = recorder(program("gcc"), tmp_path)
-    disk = Disk(damaged)
-    subprocess.run(
-        [sys.executable, "-c", OPEN, str(damaged)], check=True, capture_output=True,
-        env={**os.environ, **recording(library, damaged, tmp_path / "journal")},
-    )  # fmt: skip
-    chance = random.Random(9)
-    done = list(records(tmp_path / "journal"))
-    points = {0, len(done) - 1, *chance.sample(range(len(done)), 60)}
-    assert sum(one.op == "S" for one in done) > 10  # more than one batch
-    for number, one in enumerate(done):
-        disk.take(one)
+    play, chance = Play(library, tmp_path, damaged, ["-c", OPEN, str(damaged)]), random.Random(9)
+    assert play.ops.count("S") > 10  # more than one batch
+    points = {0, len(play.ops) - 1, *chance.sample(range(len(play.ops)), 60)}
+    for number, _said in play:
         if number in points:
-            left = tmp_path / "left"
+            left = tmp_path / f"left{number}"
             left.mkdir()
-            disk.cut(chance, left)
+            play.disk.cut(chance, left)
             assert opened(left) == whole, number
             shutil.rmtree(left)
 

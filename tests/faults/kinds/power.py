@@ -6,13 +6,10 @@ killed process loses nothing that it has written.
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
 
 from faults.kinds import Kind
-
-from edged.errors import EdgedError
+from faults.kinds.process_kill import a_purge
 
 STATE = "recorded"
 
@@ -38,17 +35,8 @@ def cut(site, chance):
 
 def cut_in_a_purge(site, chance):
     """What the purge took is gone; what it was about to take may be."""
-
-    def purge():
-        with contextlib.suppress(EdgedError):  # dead before it could answer
-            site.booth.ask("purge", {"all": True}, timeout_s=2.0)
-
-    thread = threading.Thread(target=purge)
-    thread.start()
-    time.sleep(chance.uniform(0, 0.03))
-    _dark(site, chance)
-    _light(site)
-    thread.join()
+    with a_purge(site, chance):
+        cut(site, chance)
 
 
 def cut_over_and_over(site, chance):

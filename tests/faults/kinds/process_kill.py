@@ -55,18 +55,24 @@ def everything(site, _chance):
     site.restart_engine()
 
 
-def engine_in_a_purge(site, chance):
-    """Keys are destroyed first and rows after: the kill may come between the two."""
+@contextlib.contextmanager
+def a_purge(site, chance):
+    """Of everything, somewhere on its way: keys are destroyed first and rows after."""
 
     def purge():
-        with contextlib.suppress(EdgedError):  # killed before it could answer
+        with contextlib.suppress(EdgedError):  # dead before it could answer
             site.booth.ask("purge", {"all": True}, timeout_s=2.0)
 
     thread = threading.Thread(target=purge)
     thread.start()
     time.sleep(chance.uniform(0, 0.03))
-    engine(site, chance)
+    yield
     thread.join()
+
+
+def engine_in_a_purge(site, chance):
+    with a_purge(site, chance):
+        engine(site, chance)
 
 
 def engine_over_and_over(site, chance):
