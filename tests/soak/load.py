@@ -24,6 +24,8 @@ CELL_PX, BITS = 40, 16
 PANS = 48
 """Frames of the loop that the camera plays: somebody who sways before it."""
 SHOTS = 16
+CONTROL_EVERY_S = 1.7
+"""In step neither with full looks (two seconds) nor with shots, so that it meets either alike."""
 LOST_AFTER_S = 60.0
 """A frame that was not shown by then was dropped for a newer one."""
 
@@ -93,27 +95,29 @@ class Load:
         booth: the device.
         fps: frames a second that the camera gives.
         shot_every_s: between two shots.
-        beside: called after each shot; what it gives is kept with the shot's latency.
+        control: called every now and then, gives milliseconds.
 
     Attributes:
         sent, shown: frames so far.
-        frames: (when shown, latency) of every frame, monotonic s and ms.
-        shots: (when answered, latency ms, what `beside` gave) of every shot.
+        frames_ms: latencies of every frame, camera to viewer.
+        shots_ms: of every shot, request to answer.
+        control_ms: what the control gave.
         problems: answers that were no picture.
     """
 
-    def __init__(self, booth, *, fps, shot_every_s, beside):
-        self._booth, self._fps, self._every_s, self._beside = booth, fps, shot_every_s, beside
+    def __init__(self, booth, *, fps, shot_every_s, control):
+        self._booth, self._fps, self._every_s, self._control = booth, fps, shot_every_s, control
         self.sent = self.shown = 0
-        self.frames: list[tuple[float, float]] = []
-        self.shots: list[tuple[float, float, float]] = []
+        self.frames_ms: list[float] = []
+        self.shots_ms: list[float] = []
+        self.control_ms: list[float] = []
         self.problems: list[str] = []
         self._sent_s: dict[int, float] = {}
         self._stop = threading.Event()
         self._context = zmq.Context()
         self._threads = [
             threading.Thread(target=self._guarded, args=(work,))
-            for work in (self._camera, self._viewer, self._visitor)
+            for work in (self._camera, self._viewer, self._visitor, self._beside)
         ]
 
     def __enter__(self):
@@ -162,7 +166,7 @@ class Load:
             self.problems.append("a picture at view.sock bears no number of ours")
             return
         self.shown += 1
-        self.frames.append((now, 1000 * (now - sent)))
+        self.frames_ms.append(1000 * (now - sent))
         for number in [n for n, at in list(self._sent_s.items()) if now - at > LOST_AFTER_S]:
             self._sent_s.pop(number, None)
 
@@ -177,12 +181,15 @@ class Load:
                 began = time.monotonic()
                 try:
                     answer = client.send_shot(
-                        pictures[len(self.shots) % SHOTS], camera="kiosk", want="image"
+                        pictures[len(self.shots_ms) % SHOTS], camera="kiosk", want="image"
                     )
                 except EdgedError as error:
                     self.problems.append(f"a shot: {error}")
                     continue
-                now = time.monotonic()
+                self.shots_ms.append(1000 * (time.monotonic() - began))
                 if answer.verdict.verdict != "queued" or not answer.picture:
                     self.problems.append(f"a shot: {answer.verdict.reason}")
-                self.shots.append((now, 1000 * (now - began), self._beside()))
+
+    def _beside(self):
+        while not self._stop.wait(CONTROL_EVERY_S):
+            self.control_ms.append(self._control())

@@ -27,9 +27,9 @@ from consumer import Consumer
 from shots import real_models
 from soak.control import Control
 from soak.load import CONFIG, RETENTION, Load
-from soak.samples import Sampler
+from soak.samples import Sampler, percentile
 from soak.show import chart, table
-from soak.verdict import control_p95, judge, windows
+from soak.verdict import judge, windows
 
 LEAST_SAMPLES = 12
 """Two in each window."""
@@ -69,8 +69,8 @@ def main(  # noqa: PLR0917 - typer's
     first, last = windows(samples)
     said = (
         f"{samples[-1].at_s / 60:.1f} minutes{', cut short' if cut else ''}: {load.sent} frames "
-        f"sent, {load.shown} shown, {len(load.shots)} shots; control p95 {control_p95(first)} ms "
-        f"and {control_p95(last)} ms; load of the machine {samples[-1].load}, "
+        f"sent, {load.shown} shown, {len(load.shots_ms)} shots; control {_control(first)} ms "
+        f"and {_control(last)} ms; load of the machine {samples[-1].load}, "
         f"{os.cpu_count()} cores"
     )
     chart(samples, chart_file, said)
@@ -101,11 +101,14 @@ def _soak(whole_s, screen, *, fps, shot_every_s, sample_every_s, leak):
                 Consumer(booth.broker.port, "test", "booth-1", keep_pictures=50)
             )
             until(lambda: consumer.status.get("state") == "online", 30, "online")
-            control = stack.enter_context(Control(folder / "models/det_500m.onnx"))
+            control = stack.enter_context(Control(real_models()))
             load = stack.enter_context(
-                Load(booth, fps=fps, shot_every_s=shot_every_s, beside=control.time_ms)
+                Load(booth, fps=fps, shot_every_s=shot_every_s, control=control.time_ms)
             )
-            until(lambda: load.shown and load.shots, 60, "the first frame and shot")
+            until(
+                lambda: load.shown and load.shots_ms and load.control_ms,
+                60, "the first frame, shot and control",
+            )  # fmt: skip
             look = Sampler(booth, load, consumer)
             bar.update(task, description="soaking")
             while not samples or samples[-1].at_s < whole_s:
@@ -129,6 +132,10 @@ def _booth(folder, *, leak):
     )  # fmt: skip
     booth.config.write_text(booth.config.read_text().replace(*RETENTION))
     return booth
+
+
+def _control(samples):
+    return percentile([ms for sample in samples for ms in sample.control_ms], 50)
 
 
 def _line(sample):

@@ -30,7 +30,8 @@ class Sample:
         engine, uplink: the processes; memory of all children included.
         sent_fps, shown_fps: frames that the camera sent and that came out at view.sock.
         frames_ms: latencies of the frames shown, camera to viewer.
-        shots: (latency ms, control ms) of the shots answered.
+        shots_ms: latencies of the shots answered.
+        control_ms: times of the control load.
         depth: rows of the outbox that no broker has; None while health is not known.
         load: of the machine, processes that want to run.
     """
@@ -41,7 +42,8 @@ class Sample:
     sent_fps: float
     shown_fps: float
     frames_ms: Sequence[float] = ()
-    shots: Sequence[tuple[float, float]] = ()
+    shots_ms: Sequence[float] = ()
+    control_ms: Sequence[float] = ()
     depth: int | None = None
     load: float = 0.0
 
@@ -72,7 +74,7 @@ class Sampler:
         self._processes = [psutil.Process(p.pid) for p in (self.booth.engine, self.booth.uplink)]
         for process in self._processes:
             process.cpu_percent()
-        self._last_s, self._frames, self._shots = self.began_s, 0, 0
+        self._last_s, self._taken = self.began_s, dict.fromkeys(("frames", "shots", "control"), 0)
         self._sent, self._shown = self.load.sent, self.load.shown
 
     def __call__(self) -> Sample:
@@ -80,19 +82,21 @@ class Sampler:
         passed, self._last_s = now - self._last_s, now
         sent, self._sent = load.sent - self._sent, load.sent
         shown, self._shown = load.shown - self._shown, load.shown
-        frames = load.frames[self._frames :]
-        shots = load.shots[self._shots :]
-        self._frames += len(frames)
-        self._shots += len(shots)
         engine, uplink = (self._usage(process) for process in self._processes)
         return Sample(
             at_s=round(now - self.began_s, 2), engine=engine, uplink=uplink,
             sent_fps=round(sent / passed, 2), shown_fps=round(shown / passed, 2),
-            frames_ms=tuple(ms for _, ms in frames),
-            shots=tuple((ms, control) for _, ms, control in shots),
+            frames_ms=self._new("frames"), shots_ms=self._new("shots"),
+            control_ms=self._new("control"),
             depth=self.consumer.health.get("outbox", {}).get("depth"),
             load=round(psutil.getloadavg()[0], 2),
         )  # fmt: skip
+
+    def _new(self, name: str) -> tuple[float, ...]:
+        """Times of that name, ms, since the last look."""
+        times = getattr(self.load, f"{name}_ms")[self._taken[name] :]
+        self._taken[name] += len(times)
+        return tuple(times)
 
     def _usage(self, process: psutil.Process) -> Usage:
         with process.oneshot():

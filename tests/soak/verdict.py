@@ -11,16 +11,20 @@ from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
-from soak.samples import Sample, percentile
+from soak.samples import Sample
 
 SHARE = 1 / 6
 GROWTH = 0.02
 """Of resident memory, last window against first."""
 LEAST_FPS = 10.0
 CHANCE = 0.975
-"""A 95th percentile of some hundred latencies scatters by itself.  How far is measured: the
-moments of both windows are dealt out anew, and only a rise that chance alone gives in less
-than one of forty deals counts as worse."""
+"""A 95th percentile of some hundred latencies scatters by itself.  How far is measured: both
+windows are cut into blocks, which are dealt out anew, and only a rise that chance alone gives
+in less than one of forty deals counts as worse."""
+BLOCKS = 10
+"""Of a window, each half a minute of a whole run.  What slows a machine for seconds slows
+neighbours in time alike, so single looks would claim more knowledge than there is; a block is
+longer than that, and holds enough of the control for a median."""
 DEALS = 2000
 
 
@@ -59,8 +63,8 @@ def judge(samples: Sequence[Sample], problems: Sequence[str] = ()) -> list[Findi
         ]
     found += [
         _rate(samples, first, last),
-        _latency("shots p95", first, last, _shots_of),
-        _latency("frames p95", first, last, _frames_of),
+        _latency("shots p95", first, last, lambda s: s.shots_ms),
+        _latency("frames p95", first, last, lambda s: s.frames_ms),
         _drained(first, last),
     ]
     said = "; ".join(sorted(set(problems))[:3])
@@ -106,64 +110,70 @@ def _rate(samples: Sequence[Sample], first: list[Sample], last: list[Sample]) ->
     )  # fmt: skip
 
 
-Moments = list[list[float]]
+Blocks = list[np.ndarray]
+"""Latencies, by block of time; (n,) float64 each."""
 
 
 def _latency(
     what: str, first: list[Sample], last: list[Sample],
-    of: Callable[[list[Sample]], tuple[Moments, Moments]],
+    of: Callable[[Sample], Sequence[float]],
 ) -> Finding:  # fmt: skip
-    (raw_a, rel_a), (raw_b, rel_b) = of(first), of(last)
-    if not any(rel_a) or not any(rel_b):
+    a, b = _blocks(first), _blocks(last)
+    relative_a, relative_b = (
+        [_of_block(block, of) / _control_of(block) for block in part] for part in (a, b)
+    )
+    if not _any(relative_a) or not _any(relative_b):
         return Finding(what, "", "", "nothing was measured", held=False)
-    ratio = _p95(rel_b) / _p95(rel_a)
-    bound = max(1.0, by_chance(rel_a, rel_b))
+    raw_a, raw_b = (_p95([_of_block(part, of)]) for part in (first, last))
+    ratio = _p95(relative_b) / _p95(relative_a)
+    bound = max(1.0, by_chance(relative_a, relative_b))
     return Finding(
-        what, f"{_p95(raw_a):.0f} ms", f"{_p95(raw_b):.0f} ms",
+        what, f"{raw_a:.0f} ms", f"{raw_b:.0f} ms",
         f"{ratio:.3f} of before, in units of the control; chance alone: {bound:.3f}",
         ratio <= bound,
     )  # fmt: skip
 
 
-def by_chance(first: Moments, last: Moments) -> float:
-    """Ratio of the two p95 that only one deal in forty of the same moments exceeds."""
+def _blocks(window: list[Sample]) -> list[list[Sample]]:
+    """A window in blocks of equal time, without those in which the control was not timed."""
+    begin_s = window[0].at_s
+    each_s = (window[-1].at_s - begin_s) / BLOCKS or 1.0
+    blocks: list[list[Sample]] = [[] for _ in range(BLOCKS)]
+    for sample in window:
+        blocks[min(BLOCKS - 1, int((sample.at_s - begin_s) / each_s))].append(sample)
+    return [block for block in blocks if any(sample.control_ms for sample in block)]
+
+
+def _control_of(samples: Sequence[Sample]) -> float:
+    """Median of the control's times, ms."""
+    return median([ms for sample in samples for ms in sample.control_ms])
+
+
+def by_chance(first: Blocks, last: Blocks) -> float:
+    """Ratio of the two p95 that only one deal in forty of the same blocks exceeds."""
     rng, everything = np.random.default_rng(0), [*first, *last]
     ratios = []
     for _ in range(DEALS):
         order = rng.permutation(len(everything))
         dealt = [everything[place] for place in order]
         a, b = dealt[: len(first)], dealt[len(first) :]
-        if any(a) and any(b):
+        if _any(a) and _any(b):
             ratios.append(_p95(b) / _p95(a))
     return float(np.quantile(ratios, CHANCE))
 
 
-def _p95(moments: Moments) -> float:
-    return float(np.percentile([value for moment in moments for value in moment], 95))
+def _of_block(block: list[Sample], of: Callable[[Sample], Sequence[float]]) -> np.ndarray:
+    return np.array([ms for sample in block for ms in of(sample)], float)
 
 
-def _shots_of(samples: list[Sample]) -> tuple[Moments, Moments]:
-    """Latencies of shots by moment, in ms and in units of the control beside each."""
-    raw = [[ms for ms, _ in s.shots] for s in samples]
-    return raw, [[ms / control for ms, control in s.shots] for s in samples]
+def _any(blocks: Blocks) -> bool:
+    return any(len(block) for block in blocks)
 
 
-def _frames_of(samples: list[Sample]) -> tuple[Moments, Moments]:
-    """The same of frames; the control is the one of that moment, or the last before it."""
-    raw, relative = [], []
-    control = next((c for s in samples for _, c in s.shots), None)
-    for sample in samples:
-        control = median([c for _, c in sample.shots]) if sample.shots else control
-        raw.append(list(sample.frames_ms))
-        relative.append([ms / control for ms in sample.frames_ms] if control else [])
-    return raw, relative
+def _p95(blocks: Blocks) -> float:
+    return float(np.percentile(np.concatenate(blocks), 95))
 
 
 def _drained(first: list[Sample], last: list[Sample]) -> Finding:
     before, after = (max((s.depth or 0 for s in part), default=0) for part in (first, last))
     return Finding("rows unsent", str(before), str(after), "64 at most", max(before, after) <= 64)
-
-
-def control_p95(samples: Sequence[Sample]) -> float | None:
-    """Of the control's times in a window, ms."""
-    return percentile([c for s in samples for _, c in s.shots], 95)
