@@ -14,6 +14,7 @@ import typer
 from edged.commands.fleet_options import Broker, at_broker
 from edged.commands.options import Json
 from edged.errors import OperatorError
+from edged.fleet.words import counted
 
 app = typer.Typer(no_args_is_help=True, help="Plug devices into what operators already run.")
 
@@ -143,7 +144,7 @@ def announce(
         if remove:
             announcer.take_back()
         link.settle(PATIENCE_S)
-    typer.echo(f"{count} devices {'taken out' if remove else 'announced'}")
+    typer.echo(f"{counted(count, 'device')} {'taken out' if remove else 'announced'}")
 
 
 def _device(text: str) -> tuple[str, str, tuple[str, ...]]:

@@ -12,6 +12,7 @@ import typer
 from edged.commands.fleet_options import Broker, at_broker
 from edged.commands.options import Json
 from edged.errors import LinkError
+from edged.fleet.words import counted
 
 SIDE_PX = (320, 240)
 _TICK_S = 0.02
@@ -46,7 +47,7 @@ def simulate(
     fleet = make(devices)
     begun_s = time.monotonic()
     with Simulator(wanted, fleet, _picture(), SIDE_PX) as simulator:
-        typer.echo(f"{devices} devices at {wanted}; Ctrl-C takes them away", err=True)
+        typer.echo(f"{counted(devices, 'device')} at {wanted}; Ctrl-C ends it", err=True)
         try:
             _run(simulator, devices, health_s, results_per_s, seconds)
         except KeyboardInterrupt:

@@ -11,6 +11,7 @@ import typer
 
 from edged.commands.fleet_options import Broker, at_broker
 from edged.commands.options import Json
+from edged.fleet.words import counted
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -127,7 +128,9 @@ def _table(found: Overview, trouble: str) -> Table:
     from rich.text import Text  # noqa: PLC0415
 
     states = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
-    title = Text(f"{found.found} devices: {states}" if found.found else "no device heard of yet")
+    title = Text(
+        f"{counted(found.found, 'device')}: {states}" if found.found else "no device heard of yet"
+    )
     if trouble:
         title = Text(f"no broker: {trouble}", style="red")
     table = Table(title=title, title_justify="left", expand=True, box=None, pad_edge=False)

@@ -9,6 +9,7 @@ from nicegui.events import GenericEventArguments
 
 from edged.dashboard.shell import COLOURS
 from edged.fleet.board import PAGE, Board, Overview
+from edged.fleet.words import counted
 
 PERIOD_S = 2.0
 _STATES = ("offline", "degraded", "paused", "online", "unknown")
@@ -110,14 +111,16 @@ class OverviewPage:
         self._pager.max = pages
         self._pager.set_visibility(pages > 1)
         self._where.text = (
-            f"{found.found} of {found.total} devices" if found.found != found.total else ""
+            f"{found.found} of {counted(found.total, 'device')}"
+            if found.found != found.total
+            else ""
         )
 
     def _show_counts(self, found: Overview) -> None:
         for name, button in self._counts.items():
             count = found.states.get(name, 0) if name else found.total
             chosen = name == self._wanted
-            button.text = f"{count} {name or 'devices'}"
+            button.text = f"{count} {name}" if name else counted(count, "device")
             colour = COLOURS.get(name, "primary")
             button.props(f"color={colour}" if chosen or count else "color=grey-5")
             button.props(remove="outline") if chosen else button.props("outline")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from edged.fleet.device import Device
+from edged.fleet.words import counted, span
 from edged.troubles import AGEING_S, HOT_CPU_C, HOT_GPU_C, RECENT_S, remedy
 
 SILENT_S = 60.0
@@ -108,7 +109,8 @@ def _figures(device: Device) -> Iterator[Alert]:
     if outbox is not None and outbox.oldest_unsent_s > AGEING_S:
         yield Alert(
             Severity.WARNING, "outbox-ageing",
-            f"{outbox.depth} results wait, the oldest for {_span(outbox.oldest_unsent_s)}.",
+            f"{counted(outbox.depth, 'result')} not sent, "
+            f"the oldest for {span(outbox.oldest_unsent_s)}.",
             "The broker does not take them: see its log, limits and access rules.",
         )  # fmt: skip
     if not health.clock_synced:
@@ -124,7 +126,8 @@ def _recent(device: Device, now_s: float) -> Iterator[Alert]:
                if at_s >= since_s and gap.reason != "purge")  # fmt: skip
     if lost:
         yield Alert(
-            Severity.WARNING, "gaps", f"{lost} results will never come (last ten minutes).",
+            Severity.WARNING, "gaps",
+            f"{counted(lost, 'result')} will never come (last ten minutes).",
             "See the reason in its events: a full outbox, a broker's limit, or damage.",
         )  # fmt: skip
     refused = device.history.increase("refused", since_s)
@@ -135,12 +138,3 @@ def _recent(device: Device, now_s: float) -> Iterator[Alert]:
             f"{refused:.0f} of {refused + answered:.0f} pictures were refused (last ten minutes).",
             "See `reasons` in its health: light, consent, or a guard that misses its bounds.",
         )  # fmt: skip
-
-
-def _span(seconds: float) -> str:
-    """A length of time for people."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} days"

@@ -13,6 +13,7 @@ from typing import Any
 from edged.fleet.alerts import Alert, Severity, alerts
 from edged.fleet.device import Device
 from edged.fleet.fleet import Fleet, need
+from edged.fleet.words import span
 
 STALE_S = 10.0
 """Alerts of a device that says nothing are worked out anew so often: time alone makes some."""
@@ -149,7 +150,7 @@ def row(device: Device, said: list[Alert], now_s: float) -> dict[str, Any]:
         "gpu": _figure(live.gpu_temp_c if live else None, 0, " °C"),
         "runtime": _words(info.runtime.name, info.runtime.precision) if info else "-",
         "isolation": _words(info.isolation.mode) if info else "-",
-        "seen": f"{max(0, int((now_s - heard_s) // 10) * 10)} s ago" if heard_s else "never",
+        "seen": f"{span(max(0, (now_s - heard_s) // 10 * 10))} ago" if heard_s else "never",
     }
 
 

@@ -73,7 +73,7 @@ def test_an_announcement_that_is_refused_is_no_success(edged, option):
 
 def test_home_assistant_has_what_it_needs_and_no_more(edged, broker):
     """Its own topics, what devices say, and the commands of its buttons."""
-    assert edged("haus", "fleet", "announce", "--once").stdout == "1 devices announced\n"
+    assert edged("haus", "fleet", "announce", "--once").stdout == "1 device announced\n"
     heard, answers = {}, {}
     haus = client(broker, "haus")
     haus.on_message = lambda _c, _d, m: heard.update({m.topic: m.payload})
