@@ -48,6 +48,9 @@ class OnnxSession(OrtModel, OnHost):
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
+        # Each session has threads of its own.  Those that spin after a run take the cores of the
+        # next session's: a booth showed 4 frames a second and not 10 (tests/bench/RESULTS.md).
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = _ERRORS_ONLY
         try:
             session = ort.InferenceSession(source, options, providers=_PROVIDERS)

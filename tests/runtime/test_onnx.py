@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import onnx
 import pytest
@@ -109,3 +112,33 @@ def test_a_type_that_no_stage_feeds_is_refused(tmp_path):
     path = model(tmp_path / "m.onnx", TensorProto.STRING)
     with pytest.raises(ModelError, match="no stage feeds"):
         OnnxSession(path, model_id="m").__enter__()
+
+
+def test_threads_do_not_keep_cores_busy_between_runs():
+    """Those of a model that has run would take the cores of the next one's.
+
+    In a process of its own, whose processor time after a run is its threads' alone.
+    """
+    program = """
+import time
+import numpy as np
+from onnx import TensorProto as T, helper as h, numpy_helper as n
+from edged.runtime.onnx import OnnxSession
+size = 512
+x, y = (h.make_tensor_value_info(name, T.FLOAT, [size, size]) for name in "xy")
+weight = n.from_array(np.ones((size, size), np.float32), "w")
+graph = h.make_graph([h.make_node("MatMul", ["x", "w"], ["y"])], "g", [x], [y], [weight])
+model = h.make_model(graph, opset_imports=[h.make_opsetid("", 17)], ir_version=8)
+with OnnxSession(model.SerializeToString(), model_id="m", threads=3) as session:
+    spent = 0.0
+    for _ in range(10):
+        session.run({"x": np.ones((size, size), np.float32)})
+        began = time.process_time()
+        time.sleep(0.05)
+        spent += time.process_time() - began
+print(spent / 0.5)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert float(done.stdout) < 0.2

@@ -48,16 +48,23 @@ class Control:
 
 
 class Look:
-    """The work; called, it does it once."""
+    """The work; called, it does it once.
 
-    def __init__(self, folder: str) -> None:
+    Args:
+        folder: of the small real networks.
+        threads: of each network.
+        spin: whether they spin after a run, as onnxruntime's do unless it is told otherwise.
+    """
+
+    def __init__(self, folder: str, *, threads: int = 1, spin: bool = False) -> None:
         import cv2
         import onnxruntime as ort
         import skimage.data
 
-        cv2.setNumThreads(1)
+        cv2.setNumThreads(threads)
         options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
         options.log_severity_level = 3  # the detector warns of every size but 640
         self._detector, self._second, self._recogniser = (
             ort.InferenceSession(f"{folder}/{name}", options, providers=["CPUExecutionProvider"])
