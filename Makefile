@@ -38,13 +38,13 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 soak: $(STAMP)
-	$(BIN)/python tests/soak/run.py $(ARGS)
+	@$(BIN)/python tests/soak/run.py $(ARGS)
 
 faults: $(STAMP)
-	$(BIN)/python tests/faults/run.py $(ARGS)
+	@$(BIN)/python tests/faults/run.py $(ARGS)
 
 fuzz: $(STAMP)
-	$(BIN)/python tests/fuzz/run.py $(ARGS)
+	@$(BIN)/python tests/fuzz/run.py $(ARGS)
 
 boot-test: $(STAMP)
 	$(BIN)/python -m pytest tests/service/boot/test_boot.py tests/service/boot/more_boots.py $(ARGS)
