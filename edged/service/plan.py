@@ -14,6 +14,7 @@ from edged import tables
 from edged.config.starter import starter
 from edged.errors import ConfigError
 from edged.resources import data_folder
+from edged.service.stored import configured_outbox, files_of, keys_of
 from edged.transport.lan import parse_address
 
 Kind = Literal["write", "keep", "run", "remove", "destroy", "try"]
@@ -114,9 +115,14 @@ def install_steps(root: Path, program: Path, device: str, *, start: bool) -> lis
 
 
 def uninstall_steps(root: Path, *, purge: bool) -> list[Step]:
-    """What takes edged away again; with `purge` also what it and its operator have written."""
+    """What takes edged away again; with `purge` also what it and its operator have written.
+
+    Raises:
+        ConfigError: with `purge`, when the configuration does not tell where the outbox lies.
+    """
     inside = root == Path("/")
     steps: list[Step] = []
+    outboxes = _outboxes(root) if purge else []
     if inside:
         steps += [
             Step("try", "stop it", argv=("systemctl", "disable", "--now", *UNITS_TO_ENABLE)),
@@ -125,14 +131,8 @@ def uninstall_steps(root: Path, *, purge: bool) -> list[Step]:
         ]
     if purge:
         # The keys first: whatever is interrupted after them, stored pictures are worthless.
-        outbox = root / STATE.relative_to("/") / "outbox"
         steps += [
-            Step("destroy", "keys of stored pictures", outbox / "outbox.keys"),
-            Step("destroy", "key of receipts", outbox / "receipt.key"),
-        ]
-        steps += [
-            Step("destroy", "keys that were set aside", path)
-            for path in sorted(outbox.glob("*.key*.damaged-*"))
+            Step("destroy", why, path) for outbox in outboxes for path, why in keys_of(outbox)
         ]
     ours = (*(_UNIT_DIR / name for name in UNITS), _SYSUSERS, _TMPFILES, _WANTS)
     steps += [
@@ -147,6 +147,11 @@ def uninstall_steps(root: Path, *, purge: bool) -> list[Step]:
         ]
         steps += [
             Step("remove", "outbox, models, engines", root / STATE.relative_to("/")),
+            *(
+                Step("remove", "outbox, where the configuration has it", path)
+                for outbox in outboxes[1:]
+                for path in files_of(outbox)
+            ),
             Step("remove", "configuration and credentials", root / CONFIG.parent.relative_to("/")),
         ]
     if inside:
@@ -162,6 +167,13 @@ def uninstall_steps(root: Path, *, purge: bool) -> list[Step]:
                 Step("try", "and the group", argv=("groupdel", USER)),
             ]
     return steps
+
+
+def _outboxes(root: Path) -> list[Path]:
+    """Folders with stored pictures: the units' own, and the one that the configuration names."""
+    usual = STATE / "outbox"
+    chosen = configured_outbox(root / CONFIG.relative_to("/"), STATE)
+    return [root / path.relative_to("/") for path in dict.fromkeys((usual, chosen))]
 
 
 def first_config(device: str) -> str:

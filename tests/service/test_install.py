@@ -118,6 +118,35 @@ def test_uninstall_keeps_state_and_purge_removes_all(tmp_path):
     assert order[0] == keys
 
 
+def test_purge_finds_the_outbox_where_the_configuration_has_it(tmp_path):
+    """Its keys are overwritten, its files are gone, what else lies there stays."""
+    config = tmp_path / "etc/edged/edged.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[outbox]\nfolder = "/mnt/big/booth"\n')
+    outbox = tmp_path / "mnt/big/booth"
+    outbox.mkdir(parents=True)
+    names = "outbox.keys", "outbox.db", "outbox.db-wal", "outbox.keys.damaged-1", "receipt.key"
+    for name in (*names, "lock", "holiday.jpg"):
+        (outbox / name).write_bytes(b"k")
+    kept = [(outbox / name).open("rb") for name in names if ".key" in name]
+    carry_out(uninstall_steps(tmp_path, purge=True), quiet)
+    assert files(tmp_path) == {"mnt/big/booth/holiday.jpg"}
+    for file in kept:
+        with file:
+            assert file.read() == b"\0"
+
+
+@pytest.mark.parametrize("text", ["[outbox\n", "outbox = 3\n", "[outbox]\nfolder = 3\n"])
+def test_purge_does_not_guess_where_the_outbox_lies(tmp_path, text):
+    """A configuration that does not tell is an error that says what to do; nothing is removed."""
+    config = tmp_path / "etc/edged/edged.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(text)
+    with pytest.raises(ConfigError, match=r"where the outbox lies .*mend the file"):
+        uninstall_steps(tmp_path, purge=True)
+    assert uninstall_steps(tmp_path, purge=False)
+
+
 def test_a_real_system_makes_the_user_before_it_starts_anything():
     """And stops before it removes."""
     argvs = [step.argv for step in install_steps(Path("/"), PROGRAM, "b", start=True) if step.argv]
