@@ -15,6 +15,7 @@ from edged.runtime.graph import tools
 from edged.runtime.graph.anchors import PLACES
 
 RNG = np.random.default_rng(5)
+TIE = 1e-6
 
 
 def scene(height, width):
@@ -74,11 +75,23 @@ def yunet_by_hand(out, height, width):
 
 
 def assert_same(found, wanted):
-    """The same places in the same order; what is below the number of places is none."""
+    """The same places in the same order; what is below the number of places is none.
+
+    Two graphs of one network round differently, on each kind of processor in another way, so
+    places whose scores differ by less than `TIE` may have changed places.
+    """
+    scores, boxes, _ = wanted
+    assert np.abs(found["scores"][: len(scores)] - scores).max() < TIE
+    apart = np.abs(found["boxes"][: len(boxes)] - boxes[:, None]).max(2)
+    apart[np.abs(found["scores"][: len(scores)] - scores[:, None]) > TIE] = np.inf
+    order = np.arange(len(scores))
+    moved = order[apart.diagonal() > 0.01]
+    order[moved] = moved[apart[np.ix_(moved, moved)].argmin(1)] if len(moved) else moved
+    assert sorted(order) == list(range(len(scores)))
     for got, want in zip(
         (found["scores"], found["boxes"], found["landmarks"]), wanted, strict=True
     ):
-        assert np.abs(got[: len(want)] - want).max() < 0.01
+        assert np.abs(got[order] - want).max() < 0.01
     assert (found["scores"][len(wanted[0]) :] == -1).all()
     assert np.isfinite(found["checks"]).all()
 
