@@ -47,5 +47,6 @@ def keys_of(outbox: Path) -> list[tuple[Path, str]]:
 
 
 def files_of(outbox: Path) -> list[Path]:
-    """All files of an outbox that are there."""
-    return sorted({path for pattern in _FILES for path in outbox.glob(pattern)})
+    """All files of an outbox that are there; a folder beside them is none of them."""
+    found = {path for pattern in _FILES for path in outbox.glob(pattern)}
+    return sorted(path for path in found if path.is_symlink() or not path.is_dir())

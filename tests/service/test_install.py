@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from outbox_kit import fill
 
 from edged.config import loads
 from edged.errors import ConfigError, OperatorError
@@ -22,6 +24,9 @@ from edged.service.plan import (
     install_steps,
     uninstall_steps,
 )
+from edged.service.stored import files_of, keys_of
+from edged.transport.outbox import Outbox
+from edged.transport.receipt_key import open_key
 
 PROGRAM = Path("/opt/booth/bin/edged")
 
@@ -128,12 +133,25 @@ def test_purge_finds_the_outbox_where_the_configuration_has_it(tmp_path):
     names = "outbox.keys", "outbox.db", "outbox.db-wal", "outbox.keys.damaged-1", "receipt.key"
     for name in (*names, "lock", "holiday.jpg"):
         (outbox / name).write_bytes(b"k")
+    (outbox / "outbox.old").mkdir()
+    (outbox / "outbox.old/mine").write_bytes(b"k")
     kept = [(outbox / name).open("rb") for name in names if ".key" in name]
     carry_out(uninstall_steps(tmp_path, purge=True), quiet)
-    assert files(tmp_path) == {"mnt/big/booth/holiday.jpg"}
+    assert files(tmp_path) == {"mnt/big/booth/holiday.jpg", "mnt/big/booth/outbox.old/mine"}
     for file in kept:
         with file:
             assert file.read() == b"\0"
+
+
+def test_purge_knows_every_file_that_an_outbox_makes(tmp_path):
+    """While it is open, too; and which of them are keys."""
+    with closing(Outbox.open(tmp_path / "o")) as outbox:
+        fill(outbox, 3)
+        open_key(tmp_path / "o", None, quiet)
+        made = set((tmp_path / "o").iterdir())
+        assert len(made) > 5
+        assert set(files_of(tmp_path / "o")) == made
+    assert {path for path, _ in keys_of(tmp_path / "o")} == {p for p in made if ".key" in p.name}
 
 
 @pytest.mark.parametrize("text", ["[outbox\n", "outbox = 3\n", "[outbox]\nfolder = 3\n"])
