@@ -176,11 +176,11 @@ def test_a_real_system_makes_the_user_before_it_starts_anything():
     assert first.argv[:3] == ("systemctl", "disable", "--now")
 
 
-@pytest.mark.parametrize("path", ["/home/ada/venv/bin/edged", "/root/edged", "/srv/my booth/edged"])
-def test_an_installation_that_the_units_cannot_see_is_refused(tmp_path, path):
+@pytest.mark.parametrize("folder", ["/home", "/root", "/run/user", "/srv/my booth"])
+def test_an_installation_that_the_units_cannot_see_is_refused(tmp_path, folder):
     """With where to put it instead."""
     with pytest.raises(ConfigError, match="/opt/edged"):
-        install_steps(tmp_path, Path(path), "b", start=False)
+        install_steps(tmp_path, Path(folder, "venv/bin/edged"), "b", start=False)
 
 
 def test_a_program_that_fails_ends_it_with_its_words(tmp_path):
